@@ -1,0 +1,24 @@
+# Flags that hold for every target of the house.
+
+add_compile_options(
+  -Wall -Wextra -Wpedantic -Wshadow -Werror
+  # Same arithmetic on every machine: no fused multiply-add, no reordering.
+  -ffp-contract=off -fno-fast-math
+  -fdiagnostics-color=auto)
+# GCC 12 reports these wrongly inside its own <string> and <vector> when it inlines a lot.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wno-restrict -Wno-stringop-overflow -Wno-array-bounds
+                      -Wno-maybe-uninitialized -Wno-dangling-pointer -Wno-stringop-overread)
+endif()
+if(BUSBAR_SANITIZE)
+  add_compile_options(-fsanitize=${BUSBAR_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${BUSBAR_SANITIZE})
+  if(BUSBAR_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()
+if(NOT BUSBAR_SANITIZE)
+  add_compile_options(-fstack-protector-strong)
+  add_link_options(-Wl,-z,relro,-z,now)
+endif()
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
