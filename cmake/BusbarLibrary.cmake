@@ -43,6 +43,15 @@ function(busbar_check_arrows name)
   endforeach()
 endfunction()
 
+# What nearly every test includes, compiled once: saves half of the time a small test takes to
+# compile. Only test programs use it; libraries and their headers are compiled without.
+if(BUILD_TESTING)
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/test_pch.cpp @ONLY CONTENT "")
+  add_library(busbar_test_pch OBJECT ${PROJECT_BINARY_DIR}/generated/test_pch.cpp)
+  target_link_libraries(busbar_test_pch PRIVATE GTest::gtest rapidcheck)
+  target_precompile_headers(busbar_test_pch PRIVATE <gtest/gtest.h> <rapidcheck/gtest.h>)
+endif()
+
 # Registers a GoogleTest program with ctest, by case or by binary.
 function(busbar_add_gtest target)
   cmake_parse_arguments(arg "" "TIMEOUT" "LABELS" ${ARGN})
@@ -114,7 +123,9 @@ function(busbar_library name)
     target_link_libraries(${name} INTERFACE ${arg_DEPS} ${system})
   endif()
 
-  if(arg_PROGRAM)
+  if(arg_PROGRAM AND NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/main.cpp)
+    message(WARNING "busbar_library(${name} PROGRAM ${arg_PROGRAM}) needs a main.cpp")
+  elseif(arg_PROGRAM)
     add_executable(${arg_PROGRAM} main.cpp)
     target_link_libraries(${arg_PROGRAM} PRIVATE ${name} ${system})
     set_target_properties(${arg_PROGRAM} PROPERTIES
@@ -136,6 +147,7 @@ function(busbar_library name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} ${arg_DEPS} ${system} ${test_system}
                           GTest::gtest_main rapidcheck)
+    target_precompile_headers(${name}_test REUSE_FROM busbar_test_pch)
     busbar_add_gtest(${name}_test TIMEOUT ${arg_TEST_TIMEOUT}
                      LABELS ${name} ${arg_TEST_LABELS})
   endif()
@@ -162,5 +174,6 @@ function(busbar_test_program name)
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_DEPS} ${system} GTest::gtest_main rapidcheck)
+  target_precompile_headers(${name} REUSE_FROM busbar_test_pch)
   busbar_add_gtest(${name} TIMEOUT ${arg_TIMEOUT} LABELS ${arg_LABELS})
 endfunction()
