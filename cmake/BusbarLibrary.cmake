@@ -15,6 +15,9 @@
 # and links NAME_link_test: an empty main with the whole of NAME and only what it declares, so a
 # call across an undeclared arrow fails the build.
 
+# Every program of the house, without tests: what ./scripts/build makes.
+add_custom_target(programs)
+
 function(busbar_glob out pattern)
   file(GLOB_RECURSE found CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}
        ${CMAKE_CURRENT_SOURCE_DIR}/${pattern})
@@ -130,6 +133,7 @@ function(busbar_library name)
     target_link_libraries(${arg_PROGRAM} PRIVATE ${name} ${system})
     set_target_properties(${arg_PROGRAM} PROPERTIES
                           RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+    add_dependencies(programs ${arg_PROGRAM})
     install(TARGETS ${arg_PROGRAM} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
 
