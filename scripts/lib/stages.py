@@ -1,0 +1,221 @@
+"""The stages of ./scripts/test, in order, with their budgets in seconds on 2 cores, cold."""
+
+import hashlib
+import os
+import subprocess
+
+from suite import LOGS, ROOT, Counts, Stage
+from suite import count_gtest, count_junit, count_text
+
+GROUP_BUDGETS_S = {"dev": 1500, "sanitizers": 720, "seeds and fuzz": 480}
+ELSEWHERE = [
+    ("virtual machine", 240, "not part of this version"),
+    ("Slurm", 360, "not part of this version"),
+    ("Kubernetes", 600, "not part of this version"),
+]
+JOBS = os.environ.get("BUSBAR_JOBS") or str(os.cpu_count() or 2)
+DEV = ROOT / "build" / "dev"
+# Long tests of tests/ carry one of these labels and have a stage of their own.
+STAGE_LABELS = "^(docs|tidy|e2e|sim|long)$"
+ASAN_LIBRARIES = ["base", "model", "match", "core", "ring", "store", "shim", "engine_local",
+                  "jobfile", "sim"]
+TSAN_LIBRARIES = ["store", "api", "daemon"]
+
+
+def run_setup(context):
+    code, text = context.command(["./scripts/setup", "--test"])
+    return count_text(text, code)
+
+
+def run_build(context):
+    code, text = context.command(["./scripts/build", "dev", "all"])
+    return count_text(text, code)
+
+
+def run_tidy(context):
+    code, text = context.command(["python3", "tools/tidy", "--build", DEV])
+    return count_text(text, code)
+
+
+def run_ctest(context, *selection):
+    report = LOGS / f"{context.stage.name}.xml"
+    report.unlink(missing_ok=True)
+    code, text = context.command([
+        "ctest", "--test-dir", DEV, "-j", JOBS, "--output-on-failure", "--no-tests=error",
+        "--test-output-size-passed", "1000000", "--output-junit", report, *selection])
+    if not report.exists():
+        return count_text(text, code or 1)
+    counts = count_junit(report)
+    if code != 0 and counts.failed == 0:
+        counts.failed = 1
+    return counts
+
+
+def run_unit(context):
+    return run_ctest(context, "-LE", STAGE_LABELS)
+
+
+def run_docs(context):
+    return run_ctest(context, "-L", "^docs$")
+
+
+def docs_absent():
+    listing = subprocess.run(["ctest", "--test-dir", DEV, "-N", "-L", "^docs$"], cwd=ROOT,
+                             capture_output=True, text=True, check=False).stdout
+    return "no checks with the label docs" if "Total Tests: 0" in listing else None
+
+
+def sim_program(build):
+    for name in ("busbar-sim", "sim_seeds"):
+        for folder in ("bin", "tests/sim", "src/sim"):
+            if (build / folder / name).exists():
+                return build / folder / name
+    return None
+
+
+def sim_absent():
+    return None if sim_program(DEV) else "no simulation runner"
+
+
+def run_sim(context):
+    code, text = context.command([sim_program(DEV), "--seeds", "100", "--twice"])
+    return count_text(text, code)
+
+
+def e2e_programs():
+    folder = ROOT / "tests" / "e2e"
+    return sorted(folder.glob("*_test.py")) + sorted(folder.glob("*_test.sh"))
+
+
+def e2e_absent():
+    return None if e2e_programs() else "no programs in tests/e2e"
+
+
+def run_e2e(context):
+    total = Counts()
+    environment = {"BUSBAR_BUILD": DEV, "BUSBAR_BIN": DEV / "bin"}
+    for program in e2e_programs():
+        interpreter = "python3" if program.suffix == ".py" else "bash"
+        context.say(program.name)
+        code, text = context.command([interpreter, program], env=environment)
+        total.add(count_text(text, code))
+    return total
+
+
+def sanitizer_tests(preset, libraries):
+    """The test programs that exist among <library>_test, after configuring the preset."""
+    listing = subprocess.run(["ninja", "-C", str(ROOT / "build" / preset), "-t", "targets", "all"],
+                             capture_output=True, text=True, check=False).stdout
+    targets = {line.split(":")[0] for line in listing.splitlines()}
+    return [f"{name}_test" for name in libraries if f"{name}_test" in targets]
+
+
+def run_sanitizer(context, preset, libraries, optional):
+    """Builds and runs the libraries' tests one by one; optional ones only while time lasts."""
+    code, text = context.command(["cmake", "--preset", preset])
+    if code != 0:
+        return count_text(text, code)
+    total = Counts()
+    environment = {
+        "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        "TSAN_OPTIONS": "halt_on_error=1",
+        "RC_PARAMS": "max_success=30",
+    }
+    build = ROOT / "build" / preset
+    for target in sanitizer_tests(preset, libraries):
+        if optional and total.passed and context.left_s() < 0.4 * context.stage.budget_s:
+            context.say(f"{target}: no time left in this stage, left out")
+            continue
+        code, text = context.command(["ninja", "-C", build, "-j", JOBS, target])
+        if code != 0:
+            total.failed += 1
+            continue
+        total.add(run_gtest(context, find_program(build, target), environment))
+        context.say(f"{target}: {total.passed} passed, {total.failed} failed so far")
+    return total
+
+
+def find_program(build, name):
+    return next(path for path in sorted(build.rglob(name)) if path.is_file())
+
+
+def run_gtest(context, program, environment):
+    report = LOGS / f"{context.stage.name}-{program.name}.xml"
+    report.unlink(missing_ok=True)
+    code, text = context.command([program], env=dict(environment, GTEST_OUTPUT=f"xml:{report}"))
+    counts = count_gtest(report) if report.exists() else count_text(text, code)
+    if code != 0 and counts.failed == 0:
+        counts.failed = 1
+    return counts
+
+
+def run_asan(context):
+    return run_sanitizer(context, "asan", ASAN_LIBRARIES, optional=False)
+
+
+def run_tsan(context):
+    return run_sanitizer(context, "tsan", TSAN_LIBRARIES, optional=True)
+
+
+def first_seed():
+    """Fresh at every commit, the same when a commit is run again."""
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True,
+                          check=False).stdout
+    return int(hashlib.sha256(head.encode()).hexdigest()[:8], 16)
+
+
+def run_seeds(context):
+    """New seeds until two thirds of the budget are used, in batches of 50."""
+    total = Counts()
+    seed = first_seed()
+    while context.elapsed_s() < 0.66 * context.stage.budget_s:
+        code, text = context.command([sim_program(DEV), "--first-seed", seed, "--seeds", "50"])
+        total.add(count_text(text, code))
+        if total.failed:
+            context.say(f"a seed from {seed} on failed; the log names it")
+            break
+        seed += 50
+    return total
+
+
+def fuzz_programs():
+    folder = DEV / "tests" / "fuzz"
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.glob("*_fuzz")
+                  if path.is_file() and os.access(path, os.X_OK))
+
+
+def fuzz_absent():
+    return None if fuzz_programs() else "no fuzzers in tests/fuzz"
+
+
+def run_fuzz(context):
+    """Each fuzzer gets an equal share of two thirds of the budget."""
+    total = Counts()
+    programs = fuzz_programs()
+    share_s = max(5, int(0.66 * context.stage.budget_s / len(programs)))
+    for program in programs:
+        corpus = ROOT / "build" / "fuzz-corpus" / program.name
+        corpus.mkdir(parents=True, exist_ok=True)
+        code, text = context.command([program, f"-max_total_time={share_s}", corpus])
+        total.add(count_text(text, code))
+    return total
+
+
+DEV_STAGES = [
+    Stage("setup", "dev", 240, run_setup, required=True),
+    Stage("build", "dev", 720, run_build, required=True),
+    Stage("tidy", "dev", 30, run_tidy),
+    Stage("unit", "dev", 180, run_unit),
+    Stage("docs", "dev", 20, run_docs, absent=docs_absent),
+    Stage("sim", "dev", 100, run_sim, absent=sim_absent),
+    Stage("e2e", "dev", 210, run_e2e, absent=e2e_absent),
+]
+FULL_STAGES = [
+    Stage("asan", "sanitizers", 560, run_asan),
+    Stage("tsan", "sanitizers", 160, run_tsan),
+    Stage("seeds", "seeds and fuzz", 240, run_seeds, absent=sim_absent),
+    Stage("fuzz", "seeds and fuzz", 240, run_fuzz, absent=fuzz_absent),
+]
