@@ -1,0 +1,60 @@
+// An engine turns durable `granted` Events into running processes and tells what becomes of them.
+//
+// Calls are idempotent by attempt name and never block; answers are only ever reports (Commands)
+// through the sink, which may be called from any thread. Every ambiguous answer ends in look_up by
+// name.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "model/command.hpp"
+#include "model/launch.hpp"
+
+namespace busbar {
+
+struct EngineCapabilities {
+  bool picks_node = true;      // Busbar chooses the node
+  bool picks_device = true;    // ... the devices
+  bool picks_core = false;     // ... the cores; else the engine reports those it bound
+  bool enforces_limit = true;  // the engine ends an attempt whose time limit ran out
+  Span cleanup_bound = seconds(10);
+};
+
+using ReportSink = std::function<void(Command)>;
+
+struct LogRequest {
+  std::string node;
+  UserRef user;      // the file is opened as this user
+  std::string path;  // from model/output_path
+  std::int64_t offset = 0;
+  std::int64_t length_max = 65536;
+};
+struct LogChunk {
+  std::string bytes;
+  std::int64_t size = 0;  // of the whole log now
+};
+using LogSink = std::function<void(Result<LogChunk>)>;
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual std::string cluster() const = 0;
+  virtual EngineCapabilities capabilities() const = 0;
+  // Starts inventory and observation. `live` are the attempts that State holds; the engine reports
+  // what became of each, then EngineSynchronised. Orphans that bear `installation` and are not live
+  // are ended.
+  virtual void open(std::string installation, std::vector<Launch> live, ReportSink sink) = 0;
+  virtual void launch(const Launch& launch) = 0;
+  virtual void end(const std::string& attempt_name, Span grace) = 0;
+  virtual void look_up(const std::string& attempt_name) = 0;
+  virtual void acknowledge(const std::string& attempt_name) = 0;
+  virtual void read_log(const LogRequest& request, LogSink sink) = 0;
+  // Stops observing; leaves every attempt running.
+  virtual void close() = 0;
+};
+
+}  // namespace busbar
