@@ -1,0 +1,110 @@
+// The cycle: plan(View, Policy, Cursor, budget, seed) -> Plan, and accept(State, Plan) -> Events.
+//
+// plan is pure and reads like a recipe of named passes: expire, admit, order, place, reserve,
+// backfill, verify. One call is one slice: at most `budget` steps (a node looked at is a step),
+// never a time. The returned Cursor says where the next slice goes on; `finished` when the whole
+// order was walked. Every waiting cohort leaves a finished cycle with a start or a verdict.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/explain/verdict.hpp"
+#include "core/fit/index.hpp"
+#include "core/state/state.hpp"
+
+namespace busbar::core {
+
+class Policy;  // core/policy/policy.hpp
+
+struct View {
+  const State& state;
+  const Index& index;
+  Tick now;
+};
+
+struct StepBudget {
+  std::uint32_t steps = 20000;
+};
+
+// Where in the order the last slice stopped; a plain value. Void after `configured` or a new epoch.
+struct Cursor {
+  std::uint64_t config_version = 0;
+  std::int64_t usage_epoch = 0;
+  std::uint64_t position = 0;  // cohorts of the order already walked
+  bool finished = true;
+  friend bool operator==(const Cursor&, const Cursor&) = default;
+};
+template <class V>
+void describe(V& visit, Like<Cursor> auto& cursor) {
+  visit("config_version", cursor.config_version);
+  visit("usage_epoch", cursor.usage_epoch);
+  visit("position", cursor.position);
+  visit("finished", cursor.finished);
+}
+
+struct StartStep {
+  UnitId unit;
+  Allocation allocation;
+  friend bool operator==(const StartStep&, const StartStep&) = default;
+};
+struct CloseStep {  // deadline passed, dependency that can never be satisfied
+  JobId job;
+  std::uint32_t group = 0;
+  IndexSet indices;
+  RunState state = RunState::cancelled;
+  std::string reason;
+};
+struct StopStep {  // a running attempt past its deadline
+  AttemptId attempt;
+  StopCause cause = StopCause::deadline;
+  std::string reason;
+};
+struct PromiseStep {
+  UnitId unit;
+  Tick at;
+  Allocation allocation;
+};
+struct VoidStep {
+  UnitId unit;
+  VoidCause cause = VoidCause::started;
+};
+struct EndReservationStep {
+  ReservationId id;
+};
+struct RetireStep {
+  JobId job;
+};
+using Step = std::variant<StartStep, CloseStep, StopStep, PromiseStep, VoidStep, EndReservationStep,
+                          RetireStep>;
+
+struct Plan {
+  Revision based_on;
+  Tick at;
+  std::vector<Step> steps;        // in the order they must be accepted
+  std::vector<Verdict> verdicts;  // of the cohorts walked in this slice that did not start whole
+  std::uint32_t steps_used = 0;
+};
+
+struct Slice {
+  Plan plan;
+  Cursor cursor;
+};
+
+Slice plan(const View& view, const Policy& policy, const Cursor& cursor, StepBudget budget,
+           std::uint64_t seed);
+
+struct Accepted {
+  std::vector<EventBody> events;
+  std::uint32_t dropped = 0;  // stale steps
+};
+// Re-checks each step against current State and Index (they may have moved since plan).
+Accepted accept(const State& state, const Index& index, const Plan& plan);
+
+// The earliest tick > now at which time alone can change what plan decides: a begin time, a retry's
+// not_before, a deadline, a reservation's edge, a promise due, a job to retire. tick_never: none.
+Tick next_due(const State& state, Tick now);
+
+}  // namespace busbar::core

@@ -1,0 +1,79 @@
+// Why units wait: one verdict per cohort (units of one task group that wait alike), with numbers,
+// and its words. Verdicts are not Events: they are rebuilt by the next cycle after a restart.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/state/state.hpp"
+
+namespace busbar::core {
+
+enum class Reason : std::uint8_t {
+  dependency,  // waits for another job
+  begin_time,
+  held,
+  backoff,      // a retry's not_before
+  array_limit,  // the group's `parallel`
+  quota,
+  tenant_limit,         // running_max
+  resources,            // busy
+  reserved,             // it would run into a promise or a maintenance reservation
+  priority,             // others go first
+  drained,              // only drained or unreachable nodes would do
+  not_found_in_budget,  // the search gave up; later
+  not_synchronised,     // an engine has not told what runs
+};
+}  // namespace busbar::core
+
+namespace busbar {
+template <>
+struct EnumWords<core::Reason> {
+  static constexpr std::string_view words[] = {
+      "Dependency",           "BeginTime", "Held",     "Backoff",  "ArrayLimit",   "Quota",
+      "TenantLimit",          "Resources", "Reserved", "Priority", "NodesDrained", "SearchBudget",
+      "EngineNotSynchronised"};
+};
+}  // namespace busbar
+
+namespace busbar::core {
+
+struct Verdict {
+  JobId job;
+  std::uint32_t group = 0;
+  std::uint64_t units = 0;  // how many wait for this reason
+  Reason reason = Reason::resources;
+  std::string resource;  // the binding one: "cores", "memory", "H100", a licence, a tenant's quota
+  std::int64_t wanted = 0;      // in that resource's own units
+  std::int64_t free = 0;        // what is free of it now, where it counts
+  std::int64_t capacity = 0;    // what there is at all
+  std::uint32_t nodes_fit = 0;  // nodes that could hold one task now
+  std::uint32_t nodes_wanted = 0;
+  std::string where;                 // best node or subtree
+  Tick start_estimate = tick_never;  // a promise's tick, when there is one
+  std::vector<JobId> blockers;  // dependencies unmet, or jobs whose end would free it (at most 5)
+  friend bool operator==(const Verdict&, const Verdict&) = default;
+};
+template <class V>
+void describe(V& visit, Like<Verdict> auto& verdict) {
+  visit("job", verdict.job);
+  visit("group", verdict.group);
+  visit("units", verdict.units);
+  visit("reason", verdict.reason);
+  visit("resource", verdict.resource);
+  visit("wanted", verdict.wanted);
+  visit("free", verdict.free);
+  visit("capacity", verdict.capacity);
+  visit("nodes_fit", verdict.nodes_fit);
+  visit("nodes_wanted", verdict.nodes_wanted);
+  visit("where", verdict.where);
+  visit("start_estimate", verdict.start_estimate);
+  visit("blockers", verdict.blockers);
+}
+
+// A sentence a person can act on: what is missing, how much, who holds it, what would help.
+// `now` turns ticks into "in 5m".
+std::string explain(const State& state, const Verdict& verdict, Tick now);
+
+}  // namespace busbar::core
