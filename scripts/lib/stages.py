@@ -15,6 +15,7 @@ ELSEWHERE = [
 ]
 JOBS = os.environ.get("BUSBAR_JOBS") or str(os.cpu_count() or 2)
 DEV = ROOT / "build" / "dev"
+KILL_TEST = ROOT / "tests" / "e2e" / "kill_test.py"
 # Long tests of tests/ carry one of these labels and have a stage of their own.
 STAGE_LABELS = "^(docs|tidy|e2e|sim|long)$"
 ASAN_LIBRARIES = ["base", "model", "match", "core", "ring", "store", "shim", "engine_local",
@@ -73,12 +74,17 @@ def sim_program(build):
     return None
 
 
+def sim_command(program, first_seed, seeds):
+    """Runs each seed twice and compares the hashes."""
+    return [program, "--first-seed", str(first_seed), "--seeds", str(seeds), "--twice"]
+
+
 def sim_absent():
     return None if sim_program(DEV) else "no simulation runner"
 
 
 def run_sim(context):
-    code, text = context.command([sim_program(DEV), "--seeds", "100", "--twice"])
+    code, text = context.command(sim_command(sim_program(DEV), 1, 100))
     return count_text(text, code)
 
 
@@ -170,7 +176,7 @@ def run_seeds(context):
     total = Counts()
     seed = first_seed()
     while context.elapsed_s() < 0.66 * context.stage.budget_s:
-        code, text = context.command([sim_program(DEV), "--first-seed", seed, "--seeds", "50"])
+        code, text = context.command(sim_command(sim_program(DEV), seed, 50))
         total.add(count_text(text, code))
         if total.failed:
             context.say(f"a seed from {seed} on failed; the log names it")
