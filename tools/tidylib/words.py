@@ -6,7 +6,8 @@ from tidylib.tree import Rule
 
 # Put together so that this file does not find itself.
 UNFINISHED = re.compile(r"\b(" + "|".join(("TO" "DO", "FIX" "ME", "XX" "X", "HA" "CK")) + r")\b")
-HOME = re.compile(r"/(?:home|Users)/(?!(?:alice|ada|bob|user|you)\b)[a-z_][\w.-]*|(?<![\w.])/(?:root)/")
+HOME = re.compile(r"/(?:home|Users)/(?!(?:alice|ada|bob|user|you)\b)[a-z_][\w.-]*"
+                  r"|(?<![\w.])/(?:root)/")
 LICENCE = "LICENSE"
 
 
