@@ -3,10 +3,20 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/units.hpp"
 
 namespace busbar {
+
+// Where a clock stood: stored with every batch, so that ticks go on across restarts and boots (design.md
+// section 2).
+struct ClockMark {
+  Tick tick;
+  std::string boot_id;
+  std::int64_t boot_ms = 0;  // CLOCK_BOOTTIME at that tick
+  std::int64_t unix_ms = 0;  // wall time at that tick
+};
 
 class Clock {
  public:
@@ -15,6 +25,7 @@ class Clock {
   // Wall time in milliseconds since 1970 for showing and for reading absolute times of people.
   virtual std::int64_t unix_ms(Tick at) const = 0;
   virtual Tick tick_of_unix_ms(std::int64_t unix_ms) const = 0;
+  virtual ClockMark mark() const = 0;  // at the last now()
 };
 
 }  // namespace busbar

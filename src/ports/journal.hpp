@@ -14,6 +14,7 @@
 #include "base/result.hpp"
 #include "model/event.hpp"
 #include "model/payload.hpp"
+#include "ports/clock.hpp"
 
 namespace busbar {
 
@@ -80,14 +81,6 @@ void describe(V& visit, Like<HistoryJob> auto& job) {
   visit("submitted", job.submitted);
   visit("ended", job.ended);
 }
-
-// Which installation and clock wrote last; see design.md section 2 on ticks across boots.
-struct ClockMark {
-  Tick tick;
-  std::string boot_id;
-  std::int64_t boot_ms = 0;  // CLOCK_BOOTTIME at that tick
-  std::int64_t unix_ms = 0;  // wall time at that tick
-};
 
 // What becomes durable together.
 struct Batch {

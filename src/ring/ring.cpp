@@ -1,0 +1,301 @@
+#include "ring/ring.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/rng.hpp"
+#include "model/names.hpp"
+#include "model/written.hpp"
+#include "ring/history.hpp"
+
+namespace busbar::ring {
+namespace {
+
+// How long an engine may be silent about an attempt before it is asked.
+constexpr Span look_up_interval = seconds(30);
+
+// Requests of people; everything else is a report of an engine and is never refused for lack of space.
+bool is_request(const Command& command) {
+  return command.index() <= Command(MakeReservation{}).index() ||
+         std::holds_alternative<EndReservation>(command);
+}
+
+std::vector<PayloadBlob> take_payloads(Command& command) {
+  auto* submit = std::get_if<SubmitJobs>(&command);
+  return submit == nullptr ? std::vector<PayloadBlob>{} : std::exchange(submit->payloads, {});
+}
+
+}  // namespace
+
+Ring::Ring(Clock& clock, Journal& journal, std::vector<Engine*> engines, Observer& observer,
+           RingOptions options)
+    : clock_(clock),
+      journal_(journal),
+      engines_(std::move(engines)),
+      observer_(observer),
+      options_(std::move(options)),
+      policy_(core::make_policy(core::State().config().policy.name)) {}
+
+Result<Recovery> Ring::recover() {
+  std::optional<Error> bad_snapshot;
+  const auto start = [&](const Recovery& found) {
+    if (found.snapshot_revision == Revision(0)) return;
+    auto state = core::decode_state(found.snapshot);
+    if (state.ok()) {
+      state_ = std::move(state).value();
+    } else {
+      bad_snapshot = state.error();
+    }
+  };
+  const auto replay = [&](const Event& event) {
+    if (!bad_snapshot) state_.apply(event);
+  };
+  BUSBAR_TRY(recovery, journal_.open(replay, start));
+  if (bad_snapshot) return *bad_snapshot;
+  check(state_.revision() == recovery.last, "replay did not reach the last durable revision");
+  installation_ = recovery.installation;
+  index_ = std::make_unique<core::Index>(state_);
+  policy_ = core::make_policy(state_.config().policy.name);
+  return recovery;
+}
+
+void Ring::open_engines(const std::function<ReportSink(Engine&)>& sink_for) {
+  for (Engine* engine : engines_) {
+    std::vector<Launch> live;
+    std::vector<std::pair<std::string, Span>> stopping;
+    for (const auto& [id, attempt] : state_.attempts()) {
+      if (engine_of(attempt.allocation) != engine) continue;
+      live.push_back(core::make_launch(state_, attempt, installation_));
+      if (attempt.stop != StopCause::none)
+        stopping.push_back({live.back().name, live.back().grace});
+    }
+    engine->open(installation_, std::move(live), sink_for(*engine));
+    for (const auto& [name, grace] : stopping) engine->end(name, grace);
+  }
+}
+
+void Ring::post(Command command, Done done) {
+  inbox_.push_back({std::move(command), std::move(done)});
+}
+
+bool Ring::turn() {
+  const Tick now = std::max(clock_.now(), state_.now());
+  const std::size_t posted = inbox_.size();
+  for (std::size_t i = 0; i < posted; ++i) {
+    Posted next = std::move(inbox_.front());
+    inbox_.pop_front();
+    take(std::move(next), now);
+  }
+  if (dirty_ || !cursor_.finished || core::next_due(state_, state_.now()) <= now) plan_slice(now);
+  append();
+  look_up_overdue(now);
+  externalise();
+  return !inbox_.empty() || dirty_ || !cursor_.finished;
+}
+
+void Ring::take(Posted posted, Tick now) {
+  ++counters_.commands;
+  if (is_request(posted.command) && journal_.health() != JournalHealth::ok) {
+    ++counters_.refused;
+    if (posted.done)
+      posted.done({Errc::unavailable,
+                   "the state folder has no space left, so nothing new is accepted; free some "
+                   "space and try again"});
+    return;
+  }
+  auto payloads = take_payloads(posted.command);
+  Result<core::Decision> decision = core::decide(state_, posted.command, now);
+  if (!decision.ok()) {
+    ++counters_.refused;
+    answer(std::move(posted.done), std::move(decision).error());
+    return;
+  }
+  if (!decision->events.empty()) {
+    for (auto& blob : payloads) batch_.payloads.push_back(std::move(blob));
+    commit(std::move(decision->events), now);
+    dirty_ = true;
+  }
+  follow_report(posted.command);
+  answer(std::move(posted.done), Reply{state_.revision(), std::move(decision->jobs)});
+}
+
+void Ring::answer(Done done, Result<Reply> reply) {
+  if (!done) return;
+  leave([done = std::move(done), reply = std::move(reply)] { done(reply); });
+}
+
+// An engine keeps what it reported until State has it for good; an attempt that State does not hold as live
+// (fenced, or already ended) is ended and forgotten there.
+void Ring::follow_report(const Command& command) {
+  if (const auto* ended = std::get_if<AttemptEnded>(&command)) {
+    if (state_.find(ended->attempt) != nullptr) return;
+    const std::string name = attempt_name(installation_, ended->attempt);
+    leave([this, name] {
+      for (Engine* engine : engines_) engine->acknowledge(name);
+    });
+  } else if (const auto* started = std::get_if<AttemptStarted>(&command)) {
+    if (state_.find(started->attempt) != nullptr) return;
+    const std::string name = attempt_name(installation_, started->attempt);
+    leave([this, name] {
+      for (Engine* engine : engines_) engine->end(name, Span(0));
+    });
+  }
+}
+
+void Ring::commit(std::vector<EventBody> bodies, Tick now) {
+  for (auto& body : bodies) {
+    Event event;
+    event.revision = Revision(state_.revision().value + 1);
+    event.tick = now;
+    event.body = std::move(body);
+    apply(std::move(event));
+  }
+}
+
+void Ring::apply(Event event) {
+  std::optional<core::AttemptRecord> ended;
+  if (const auto* body = std::get_if<Ended>(&event.body)) ended = *state_.find(body->attempt);
+  add_history(event);
+  state_.apply(event);
+  index_->apply(state_, event);
+  if (std::holds_alternative<Configured>(event.body))
+    policy_ = core::make_policy(state_.config().policy.name);
+  act_on(event.body, ended);
+  batch_.events.push_back(std::move(event));
+}
+
+void Ring::add_history(const Event& event) { ring::add_history(state_, event, batch_); }
+
+// Queues what an event means for the engines; it happens once the event is durable.
+void Ring::act_on(const EventBody& body, const std::optional<core::AttemptRecord>& ended) {
+  if (const auto* granted = std::get_if<Granted>(&body)) {
+    ++counters_.grants;
+    next_look_up_ = std::min(next_look_up_, state_.now() + look_up_interval);
+    const auto* attempt = state_.find(granted->attempt);
+    Engine* engine = engine_of(attempt->allocation);
+    Launch launch = core::make_launch(state_, *attempt, installation_);
+    launch.durable = state_.revision();
+    leave([engine, launch = std::move(launch)] {
+      if (engine != nullptr) engine->launch(launch);
+    });
+  } else if (const auto* stopping = std::get_if<Stopping>(&body)) {
+    const auto* attempt = state_.find(stopping->attempt);
+    Engine* engine = engine_of(attempt->allocation);
+    const Span grace = state_.find(stopping->attempt.unit.job)->job.grace;
+    leave([engine, grace, name = attempt_name(installation_, stopping->attempt)] {
+      if (engine != nullptr) engine->end(name, grace);
+    });
+  } else if (const auto* end = std::get_if<Ended>(&body)) {
+    // Where no engine reported this end (fence, new boot), anything that still bears the name must go.
+    Engine* engine = engine_of(ended->allocation);
+    const bool unconfirmed = end->exit.cause == EndCause::node_lost;
+    leave([engine, unconfirmed, name = attempt_name(installation_, end->attempt)] {
+      if (engine == nullptr) return;
+      if (unconfirmed) engine->end(name, Span(0));
+      engine->acknowledge(name);
+    });
+  }
+}
+
+void Ring::plan_slice(Tick now) {
+  const bool fresh = cursor_.finished;
+  if (fresh) {
+    ++counters_.cycles;
+    dirty_ = false;
+  }
+  const core::View view{state_, *index_, now};
+  const Revision input = state_.revision();
+  const std::uint64_t seed = mix(options_.seed, input.value);
+  const core::StepBudget budget{state_.config().policy.slice_steps};
+  const core::Cursor from = cursor_;
+  core::Slice slice = core::plan(view, *policy_, from, budget, seed);
+  ++counters_.slices;
+  cursor_ = slice.cursor;
+  core::Accepted accepted = core::accept(state_, *index_, slice.plan);
+  counters_.steps_dropped += accepted.dropped;
+  if (!accepted.events.empty()) {
+    const bool only_starts =
+        std::all_of(accepted.events.begin(), accepted.events.end(), [](const EventBody& body) {
+          return std::holds_alternative<Granted>(body) || std::holds_alternative<Promised>(body) ||
+                 std::holds_alternative<PromiseVoided>(body);
+        });
+    SliceDecided record;
+    record.input = input;
+    record.seed = seed;
+    record.policy_version = state_.config_version();
+    record.build = options_.build;
+    record.cursor = encode(from);
+    record.budget_steps = budget.steps;
+    accepted.events.push_back(std::move(record));
+    commit(std::move(accepted.events), now);
+    // Units that ended without running may free or close others.
+    if (!only_starts) dirty_ = true;
+  }
+  leave([this, verdicts = std::move(slice.plan.verdicts), finished = slice.cursor.finished] {
+    observer_.verdicts(verdicts, finished);
+  });
+}
+
+void Ring::append() {
+  if (batch_.events.empty()) return;
+  auto events = std::make_shared<const Events>(batch_.events);
+  const Revision last = batch_.events.back().revision;
+  batch_.mark = clock_.mark();
+  journal_.append(std::exchange(batch_, {}));
+  // Observers see a revision before anything that rests on it is let out.
+  const auto position = std::find_if(outbox_.begin(), outbox_.end(), [&](const Outgoing& out) {
+    return out.revision >= events->front().revision;
+  });
+  outbox_.insert(position, {last, [this, events] { observer_.durable_events(*events); }});
+}
+
+void Ring::leave(std::function<void()> act) {
+  outbox_.push_back({state_.revision(), std::move(act)});
+}
+
+void Ring::externalise() {
+  const Revision durable = journal_.durable();
+  while (!outbox_.empty() && outbox_.front().revision <= durable) {
+    const auto act = std::move(outbox_.front().act);
+    outbox_.pop_front();
+    act();
+  }
+}
+
+Tick Ring::next_wake() const {
+  if (dirty_ || !cursor_.finished || !inbox_.empty()) return state_.now();
+  return std::min(core::next_due(state_, state_.now()), next_look_up_);
+}
+
+// An attempt that should have started, or ended, and of which nothing was heard: ask by name. The core
+// never expires what an engine enforces; only the engine's answer counts.
+void Ring::look_up_overdue(Tick now) {
+  if (now < next_look_up_) return;
+  next_look_up_ = now + look_up_interval;
+  for (const auto& [id, attempt] : state_.attempts()) {
+    const bool silent =
+        attempt.state == RunState::configuring && now >= attempt.granted + look_up_interval;
+    if (!silent && now < attempt.latest_end) continue;
+    Engine* engine = engine_of(attempt.allocation);
+    const std::string name = attempt_name(installation_, id);
+    leave([engine, name] {
+      if (engine != nullptr) engine->look_up(name);
+    });
+  }
+  if (state_.attempts().empty()) next_look_up_ = tick_never;
+}
+
+Engine* Ring::engine_of(const Allocation& allocation) const {
+  check(!allocation.claims.empty(), "an allocation without a claim");
+  const auto* node = state_.find(allocation.claims.front().node);
+  check(node != nullptr, "a claim on a node that State does not hold");
+  return engine_named(node->node.cluster);
+}
+
+Engine* Ring::engine_named(const std::string& cluster) const {
+  for (Engine* engine : engines_)
+    if (engine->cluster() == cluster) return engine;
+  return nullptr;
+}
+
+}  // namespace busbar::ring
