@@ -21,6 +21,9 @@ pkg_check_modules(uuid REQUIRED IMPORTED_TARGET uuid)
 if(BUILD_TESTING)
   find_package(GTest REQUIRED)
   find_package(rapidcheck REQUIRED)
+  # The system's interpreter, whose packages scripts/setup installs, before any other in PATH.
+  find_program(Python3_EXECUTABLE python3 PATHS /usr/bin NO_DEFAULT_PATH)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
 endif()
 
 set(busbar_system_threads Threads::Threads)

@@ -23,7 +23,7 @@ def run_seeds(context, program, first, seeds):
 
 def run_kills(context, build, kills):
     environment = {"BUSBAR_BUILD": build, "BUSBAR_BIN": build / "bin", "BUSBAR_KILLS": kills}
-    code, text = context.command(["python3", stages.KILL_TEST], env=environment)
+    code, text = context.command([stages.PYTHON, stages.KILL_TEST], env=environment)
     return suite.count_text(text, code)
 
 

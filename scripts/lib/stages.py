@@ -15,6 +15,8 @@ ELSEWHERE = [
 ]
 JOBS = os.environ.get("BUSBAR_JOBS") or str(os.cpu_count() or 2)
 DEV = ROOT / "build" / "dev"
+# The system's interpreter, whose packages scripts/setup installs, before any other in PATH.
+PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
 KILL_TEST = ROOT / "tests" / "e2e" / "kill_test.py"
 # Long tests of tests/ carry one of these labels and have a stage of their own.
 STAGE_LABELS = "^(docs|tidy|e2e|sim|long)$"
@@ -34,7 +36,7 @@ def run_build(context):
 
 
 def run_tidy(context):
-    code, text = context.command(["python3", "tools/tidy", "--build", DEV])
+    code, text = context.command([PYTHON, "tools/tidy", "--build", DEV])
     return count_text(text, code)
 
 
@@ -101,7 +103,7 @@ def run_e2e(context):
     total = Counts()
     environment = {"BUSBAR_BUILD": DEV, "BUSBAR_BIN": DEV / "bin"}
     for program in e2e_programs():
-        interpreter = "python3" if program.suffix == ".py" else "bash"
+        interpreter = PYTHON if program.suffix == ".py" else "bash"
         context.say(program.name)
         code, text = context.command([interpreter, program], env=environment)
         total.add(count_text(text, code))
