@@ -1,7 +1,7 @@
 // JSON of described values, for .cpp files that include it (it brings nlohmann/json).
 //
 // Shape    structs are objects by field name; enums their words; ids and quantities numbers;
-//          128-bit hashes are 32 hex digits. Reading is strict: a wrong type names the field's path.
+//          128-bit hashes are 32 hex digits. Reading is strict: a wrong type names the path.
 #pragma once
 
 #include <nlohmann/json.hpp>  // tidy: heavy, included by .cpp files only
