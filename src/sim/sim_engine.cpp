@@ -1,0 +1,219 @@
+#include "sim/sim_engine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "model/names.hpp"
+
+namespace busbar::sim {
+namespace {
+
+constexpr Span resync_interval = seconds(25);
+
+}  // namespace
+
+SimEngine::SimEngine(std::string cluster, std::vector<Node> nodes, const World& world,
+                     Agenda& agenda, Faults& faults, Rng rng)
+    : cluster_(std::move(cluster)),
+      nodes_(std::move(nodes)),
+      up_(nodes_.size(), true),
+      world_(world),
+      agenda_(agenda),
+      faults_(faults),
+      rng_(rng) {}
+
+void SimEngine::open(std::string installation, std::vector<Launch> live, ReportSink sink) {
+  check(installation == "sim123", "another installation");
+  ++epoch_;
+  sink_ = std::move(sink);
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (up_[i]) {
+      deliver(NodeReport{nodes_[i]}, Span(10));
+    } else {
+      deliver(NodeUnreachable{cluster_, nodes_[i].name}, Span(10));
+    }
+  }
+  std::set<std::string> wanted;
+  for (const auto& launch : live) {
+    wanted.insert(launch.name);
+    if (processes_.contains(launch.name)) {
+      tell(launch.name);
+    } else if (std::all_of(launch.claims.begin(), launch.claims.end(),
+                           [&](const LaunchClaim& c) { return node_up(c.node_name); })) {
+      deliver(AttemptAbsent{launch.id}, Span(15));
+    }
+  }
+  for (auto& [name, process] : processes_)
+    if (!wanted.contains(name) && process.phase != Phase::exited)
+      plan_end(name, agenda_.now() + seconds(1), {EndCause::stopped, 143, 15, ""});
+  deliver(EngineSynchronised{cluster_}, Span(30));
+  const std::uint64_t epoch = epoch_;
+  agenda_.add(agenda_.now() + resync_interval, [this, epoch] { resync(epoch); });
+}
+
+void SimEngine::launch(const Launch& launch) {
+  maybe_crash();
+  if (processes_.contains(launch.name)) return;
+  for (const auto& claim : launch.claims)
+    if (!node_up(claim.node_name)) return;  // lost on the way to a dead machine
+  Process process;
+  process.launch = launch;
+  process.version = ++versions_;
+  processes_.emplace(launch.name, std::move(process));
+  const Truth truth = world_.truth_of(launch.id);
+  agenda_.add(agenda_.now() + truth.launch_delay, [this, name = launch.name] { begin(name); });
+  maybe_crash();
+}
+
+void SimEngine::begin(const std::string& name) {
+  const auto found = processes_.find(name);
+  if (found == processes_.end() || found->second.phase != Phase::starting) return;
+  Process& process = found->second;
+  const Truth truth = world_.truth_of(process.launch.id);
+  if (process.stopping) return finish(name, {EndCause::stopped, 143, 15, ""});
+  if (truth.exit.cause == EndCause::launch_failed) return finish(name, truth.exit);
+  process.phase = Phase::running;
+  process.started = agenda_.now();
+  ++runs_;
+  check_alone(process);
+  tell(name);
+  const Tick limit = process.started + process.launch.time_limit;
+  const Tick end = process.started + truth.run_time;
+  if (end < limit) {
+    plan_end(name, end, truth.exit);
+  } else {
+    plan_end(name, limit + seconds(1), {EndCause::timed_out, 143, 15, ""});
+  }
+}
+
+void SimEngine::check_alone(const Process& process) {
+  for (const auto& [name, other] : processes_) {
+    if (&other == &process || other.phase != Phase::running) continue;
+    if (other.launch.id.unit == process.launch.id.unit)
+      violation_ = fmt::format("{} and {} run at once", name, process.launch.name);
+  }
+}
+
+void SimEngine::plan_end(const std::string& name, Tick at, Exit exit) {
+  Process& process = processes_.at(name);
+  process.version = ++versions_;
+  agenda_.add(at, [this, name, exit, version = process.version] {
+    const auto found = processes_.find(name);
+    if (found == processes_.end() || found->second.version != version) return;
+    finish(name, exit);
+  });
+}
+
+void SimEngine::finish(const std::string& name, Exit exit) {
+  Process& process = processes_.at(name);
+  if (process.phase == Phase::exited) return;
+  if (process.phase == Phase::running) process.usage.wall_time = agenda_.now() - process.started;
+  process.phase = Phase::exited;
+  process.exit = std::move(exit);
+  tell(name);
+}
+
+void SimEngine::end(const std::string& attempt_name, Span grace) {
+  maybe_crash();
+  const auto found = processes_.find(attempt_name);
+  if (found == processes_.end() || found->second.phase == Phase::exited) return;
+  if (std::exchange(found->second.stopping, true)) return;
+  if (found->second.phase == Phase::starting) return;
+  const Span taken(static_cast<std::int64_t>(
+      rng_.below(static_cast<std::uint64_t>(std::max<std::int64_t>(grace.value, 1)))));
+  plan_end(attempt_name, agenda_.now() + taken, {EndCause::stopped, 143, 15, ""});
+}
+
+void SimEngine::look_up(const std::string& attempt_name) {
+  maybe_crash();
+  if (processes_.contains(attempt_name)) return tell(attempt_name);
+  // With a machine down nobody can be certain that it does not run there.
+  if (std::find(up_.begin(), up_.end(), false) != up_.end()) return;
+  const auto id = parse_attempt_name("sim123", attempt_name);
+  check(id.ok(), "a name that is not ours");
+  report(AttemptAbsent{*id});
+}
+
+void SimEngine::acknowledge(const std::string& attempt_name) {
+  maybe_crash();
+  const auto found = processes_.find(attempt_name);
+  if (found != processes_.end() && found->second.phase == Phase::exited) processes_.erase(found);
+}
+
+void SimEngine::read_log(const LogRequest&, LogSink sink) {
+  sink(Error{Errc::not_found, "simulated attempts write nothing"});
+}
+
+void SimEngine::close() {
+  ++epoch_;
+  sink_ = nullptr;
+}
+
+// Says what is known of one attempt.
+void SimEngine::tell(const std::string& name) {
+  const Process& process = processes_.at(name);
+  if (process.phase == Phase::exited)
+    return report(AttemptEnded{process.launch.id, process.exit, process.usage});
+  if (process.phase != Phase::running) return;
+  report(AttemptStarted{process.launch.id, {}});
+  if (std::any_of(process.launch.groups.begin(), process.launch.groups.end(),
+                  [](const LaunchGroup& group) { return group.per_task.ports > 0; }))
+    report(AttemptReady{process.launch.id, "127.0.0.1:20000"});
+}
+
+void SimEngine::report(Command command) {
+  if (!faults_.on) return deliver(std::move(command), Span(5));
+  if (rng_.below(1000) < faults_.lost) return;
+  const bool late = rng_.below(1000) < faults_.late;
+  const auto span = static_cast<std::uint64_t>(late ? faults_.late_max.value : 50);
+  if (rng_.below(1000) < faults_.doubled)
+    deliver(command, Span(static_cast<std::int64_t>(rng_.below(span) + 1)));
+  deliver(std::move(command), Span(static_cast<std::int64_t>(rng_.below(span) + 1)));
+}
+
+void SimEngine::deliver(Command command, Span delay) {
+  agenda_.add(agenda_.now() + delay, [this, epoch = epoch_, command = std::move(command)] {
+    if (epoch == epoch_ && sink_) sink_(command);
+  });
+}
+
+// As a supervisor's reconnect does: everything it holds is told again.
+void SimEngine::resync(std::uint64_t epoch) {
+  if (epoch != epoch_) return;
+  for (const auto& [name, process] : processes_) tell(name);
+  agenda_.add(agenda_.now() + resync_interval, [this, epoch] { resync(epoch); });
+}
+
+void SimEngine::lose_node(std::size_t which, Span down) {
+  if (!up_[which]) return;
+  up_[which] = false;
+  const std::string& lost = nodes_[which].name;
+  for (auto it = processes_.begin(); it != processes_.end();) {
+    const auto& claims = it->second.launch.claims;
+    const bool there = std::any_of(claims.begin(), claims.end(), [&](const LaunchClaim& claim) {
+      return claim.node_name == lost;
+    });
+    it = there ? processes_.erase(it) : std::next(it);
+  }
+  deliver(NodeUnreachable{cluster_, lost}, seconds(2));
+  agenda_.add(agenda_.now() + down, [this, which] {
+    up_[which] = true;
+    nodes_[which].boot_id += "+";
+    deliver(NodeReport{nodes_[which]}, Span(10));
+  });
+}
+
+void SimEngine::maybe_crash() {
+  if (faults_.on && rng_.below(1000) < faults_.crash) throw Crash{};
+}
+
+bool SimEngine::node_up(const std::string& name) const {
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    if (nodes_[i].name == name) return up_[i];
+  return false;
+}
+
+}  // namespace busbar::sim

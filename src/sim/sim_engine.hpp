@@ -1,0 +1,80 @@
+// The Engine's twin: runs attempts by the World's truth and reports through a network that loses,
+// doubles and delays. It outlives the loop, as processes do, and keeps every exit until it is
+// acknowledged.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/rng.hpp"
+#include "ports/engine.hpp"
+#include "sim/agenda.hpp"
+#include "sim/faults.hpp"
+#include "sim/world.hpp"
+
+namespace busbar::sim {
+
+class SimEngine : public Engine {
+ public:
+  SimEngine(std::string cluster, std::vector<Node> nodes, const World& world, Agenda& agenda,
+            Faults& faults, Rng rng);
+
+  std::string cluster() const override { return cluster_; }
+  EngineCapabilities capabilities() const override { return {}; }
+  void open(std::string installation, std::vector<Launch> live, ReportSink sink) override;
+  void launch(const Launch& launch) override;
+  void end(const std::string& attempt_name, Span grace) override;
+  void look_up(const std::string& attempt_name) override;
+  void acknowledge(const std::string& attempt_name) override;
+  void read_log(const LogRequest& request, LogSink sink) override;
+  void close() override;
+
+  // The machine loses power and comes back under a new boot id after `down`.
+  void lose_node(std::size_t which, Span down);
+  std::size_t node_count() const { return nodes_.size(); }
+
+  // The first time two attempts of one unit ran at once, or a device was used twice; "" never.
+  const std::string& violation() const { return violation_; }
+  std::uint64_t runs() const { return runs_; }  // attempts that reached their first instruction
+
+ private:
+  enum class Phase : std::uint8_t { starting, running, exited };
+  struct Process {
+    Launch launch;
+    Phase phase = Phase::starting;
+    Tick started;
+    Exit exit;
+    Usage usage;
+    bool stopping = false;
+    std::uint64_t version = 0;  // a planned end of an older version does nothing
+  };
+
+  void begin(const std::string& name);
+  void finish(const std::string& name, Exit exit);
+  void plan_end(const std::string& name, Tick at, Exit exit);
+  void check_alone(const Process& process);
+  void tell(const std::string& name);
+  void report(Command command);
+  void deliver(Command command, Span delay);
+  void resync(std::uint64_t epoch);
+  void maybe_crash();
+  bool node_up(const std::string& name) const;
+
+  std::string cluster_;
+  std::vector<Node> nodes_;
+  std::vector<bool> up_;
+  const World& world_;
+  Agenda& agenda_;
+  Faults& faults_;
+  Rng rng_;
+  std::map<std::string, Process> processes_;
+  ReportSink sink_;
+  std::uint64_t epoch_ = 0;  // counts openings: reports of an earlier loop never arrive
+  std::uint64_t versions_ = 0;
+  std::string violation_;
+  std::uint64_t runs_ = 0;
+};
+
+}  // namespace busbar::sim

@@ -1,0 +1,32 @@
+// One seeded run of the whole: workload, faults, crashes, and then calm until all work has ended.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/units.hpp"
+
+namespace busbar::sim {
+
+struct SimulationOptions {
+  std::uint64_t seed = 1;
+  std::uint32_t submissions = 40;
+  Span rough = minutes(40);   // work arrives and faults strike
+  Span calm_max = hours(72);  // then all acknowledged work must have ended
+  bool faults = true;
+};
+
+struct SimulationResult {
+  std::uint64_t journal_hash = 0;
+  std::string violation;  // "" when every promise was kept
+  std::uint64_t events = 0;
+  std::uint64_t crashes = 0;
+  std::uint64_t jobs = 0;  // acknowledged
+  std::uint64_t runs = 0;  // attempts that reached their first instruction
+  std::uint64_t promises = 0;
+  Tick end;
+};
+
+SimulationResult simulate(const SimulationOptions& options);
+
+}  // namespace busbar::sim
