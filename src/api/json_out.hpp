@@ -1,0 +1,131 @@
+// Writes described values as JSON text in one pass, for answers: no tree is built, because a page
+// of jobs is asked for thousands of times a second.
+//
+// Shape    structs are objects by field name; enums their words; ids and quantities numbers;
+//          Moment an RFC 3339 text; Seconds and Thousandths numbers; optional its value or null.
+//          Bytes that are not UTF-8 become U+FFFD, so the text is valid whatever users named
+//          things.
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "base/units.hpp"
+#include "model/describe.hpp"
+#include "model/job.hpp"
+#include "model/written.hpp"
+
+namespace busbar::api {
+
+struct Moment {  // wall time
+  std::int64_t unix_ms = 0;
+};
+struct Seconds {  // written as a number of seconds
+  Span span;
+};
+struct Thousandths {  // written as the number it is a thousandth of
+  std::int64_t value = 0;
+};
+struct LabelMap {  // written as an object
+  std::vector<Label> labels;
+};
+struct RawJson {  // JSON text already
+  std::string text;
+};
+
+template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+
+class JsonOut {
+ public:
+  template <class T>
+  void operator()(std::string_view name, const T& value) {
+    if (!first_) text_ += ',';
+    first_ = false;
+    text_ += '"';
+    text_ += name;
+    text_ += "\":";
+    write(value);
+  }
+  template <class T>
+  void write(const T& value) {
+    if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, std::string_view>) {
+      put_string(value);
+    } else if constexpr (std::is_same_v<T, bool>) {
+      text_ += value ? "true" : "false";
+    } else if constexpr (WordedEnum<T>) {
+      put_string(to_string(value));
+    } else if constexpr (std::is_arithmetic_v<T>) {
+      put_number(value);
+    } else if constexpr (std::is_same_v<T, Moment>) {
+      put_moment(value.unix_ms);
+    } else if constexpr (std::is_same_v<T, Seconds>) {
+      put_thousandths(value.span.value);
+    } else if constexpr (std::is_same_v<T, Thousandths>) {
+      put_thousandths(value.value);
+    } else if constexpr (std::is_same_v<T, LabelMap>) {
+      put_labels(value.labels);
+    } else if constexpr (std::is_same_v<T, RawJson>) {
+      text_ += value.text;
+    } else if constexpr (IsStrongId<T>::value || IsQuantity<T>::value) {
+      put_number(value.value);
+    } else if constexpr (IsOptional<T>::value) {
+      if (value) {
+        write(*value);
+      } else {
+        text_ += "null";
+      }
+    } else if constexpr (IsVector<T>::value) {
+      text_ += '[';
+      for (std::size_t i = 0; i < value.size(); ++i) {
+        if (i > 0) text_ += ',';
+        write(value[i]);
+      }
+      text_ += ']';
+    } else {
+      const bool outer_first = first_;
+      first_ = true;
+      text_ += '{';
+      describe(*this, value);
+      text_ += '}';
+      first_ = outer_first;
+    }
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  template <class T>
+  void put_number(T value) {
+    char digits[32];
+    const auto end = std::to_chars(digits, digits + sizeof digits, value);
+    text_.append(digits, end.ptr);
+  }
+  void put_string(std::string_view value);
+  void put_moment(std::int64_t unix_ms);
+  void put_thousandths(std::int64_t value);
+  void put_labels(const std::vector<Label>& labels);
+
+  std::string text_;
+  bool first_ = true;
+};
+
+template <class T>
+std::string to_json(const T& value) {
+  JsonOut out;
+  out.write(value);
+  return out.take();
+}
+
+// "2026-01-31T08:00:00.000Z"
+std::string format_moment(std::int64_t unix_ms);
+// RFC 3339, or "now", or "+90m" (from `now_unix_ms`), as milliseconds since 1970.
+Result<std::int64_t> parse_moment(std::string_view text, std::int64_t now_unix_ms);
+
+}  // namespace busbar::api
