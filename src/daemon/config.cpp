@@ -1,0 +1,338 @@
+#include "daemon/config.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unistd.h>
+#include <cstdlib>
+
+#include "core/policy/policy.hpp"
+#include "jobfile/map_reader.hpp"
+
+namespace busbar::daemon {
+namespace {
+
+using jobfile::Field;
+using jobfile::MapReader;
+using jobfile::Problems;
+using jobfile::yaml::Kind;
+
+constexpr std::string_view log_words[] = {"debug", "info", "warning", "error"};
+constexpr std::string_view top_fields[] = {
+    "state_directory", "log_level",      "listen",      "node",       "users",
+    "snapshot_events", "archive",        "tenants",     "default_tenant",
+    "policy",          "fair_share",     "limits",      "finished_keep",
+    "cleanup_bound",   "topology_levels"};
+constexpr std::string_view listen_fields[] = {"socket", "tcp", "hosts", "tls", "connections_max"};
+constexpr std::string_view tls_fields[] = {"certificate", "key"};
+constexpr std::string_view node_fields[] = {"name",     "features", "resources", "topology",
+                                            "ports",    "scratch",  "inventory_interval",
+                                            "simulated_devices"};
+constexpr std::string_view device_fields[] = {"vendor", "model", "memory", "count",
+                                              "link_domain_size"};
+constexpr std::string_view user_fields[] = {"operators", "uid_min", "root_jobs"};
+constexpr std::string_view tenant_fields[] = {"name",        "weight",        "quota",
+                                              "running_max", "submitted_max", "users"};
+constexpr std::string_view policy_fields[] = {"name",        "promises_max", "backfill",
+                                              "reserve",     "backfill_depth", "slice_steps"};
+constexpr std::string_view share_fields[] = {"half_life", "epoch"};
+constexpr std::string_view limit_fields[] = {"default_time", "units_per_job", "launch_failures"};
+
+// A map of names to amounts, whose unit follows from the name, as quotas and named countables write them.
+void read_amounts(const Field& field, Problems& problems, bool by_resource,
+                  std::vector<NamedCount>& out) {
+  if (!field.is(Kind::map)) return field.refuse(problems, "must be a map of names to amounts");
+  out.clear();
+  for (std::size_t i = 0; i < field->items.size(); ++i) {
+    const Field item = field.child(i);
+    NamedCount amount{item->key, 0};
+    const bool plain = !by_resource;
+    if (!plain && amount.name == "memory") {
+      Bytes bytes;
+      if (jobfile::read(item, problems, bytes)) amount.count = bytes.value;
+    } else if (plain) {
+      jobfile::read_integer(item, problems, amount.count, 0, 1'000'000'000);
+    } else {
+      jobfile::read_milli(item, problems, amount.count);
+    }
+    out.push_back(std::move(amount));
+  }
+  std::sort(out.begin(), out.end(),
+            [](const NamedCount& a, const NamedCount& b) { return a.name < b.name; });
+}
+
+void read_listen(const MapReader& top, ListenConfig& out) {
+  const Field at = top.find("listen");
+  if (!at) return;
+  const MapReader map(*at.value, at.path, listen_fields, top.problems());
+  map.get("socket", out.socket);
+  map.get("tcp", out.tcp);
+  map.get("hosts", out.hosts);
+  map.get("connections_max", out.connections_max, 1, 65535);
+  if (const Field tls = map.find("tls")) {
+    const MapReader files(*tls.value, tls.path, tls_fields, top.problems());
+    files.require("certificate");
+    files.require("key");
+    files.get("certificate", out.tls_certificate);
+    files.get("key", out.tls_key);
+  }
+}
+
+void read_device(const Field& at, Problems& problems, SimulatedDeviceConfig& out) {
+  const MapReader map(*at.value, at.path, device_fields, problems);
+  map.get("vendor", out.vendor);
+  map.get("model", out.model);
+  map.get("memory", out.memory);
+  map.get("count", out.count, 1, 1024);
+  map.get("link_domain_size", out.link_domain_size, 0, 1024);
+}
+
+void read_ports(const MapReader& map, NodeConfig& out) {
+  std::string text;
+  if (!map.get("ports", text)) return;
+  const std::size_t dash = text.find('-');
+  const auto first = parse_count(std::string_view(text).substr(0, dash));
+  const auto last = dash == std::string::npos ? first
+                                              : parse_count(std::string_view(text).substr(dash + 1));
+  if (!first.ok() || !last.ok() || *first < 1024 || *last > 65535 || *last < *first)
+    return map.refuse("ports", "write a range between 1024 and 65535, such as 20000-20999");
+  out.port_first = static_cast<std::uint32_t>(*first);
+  out.port_count = static_cast<std::uint32_t>(*last - *first + 1);
+}
+
+void read_node(const MapReader& top, NodeConfig& out) {
+  const Field at = top.find("node");
+  if (!at) return;
+  const MapReader map(*at.value, at.path, node_fields, top.problems());
+  map.get("name", out.name);
+  map.get("features", out.features);
+  std::sort(out.features.begin(), out.features.end());
+  map.get("topology", out.topology);
+  map.get("scratch", out.scratch);
+  map.get("inventory_interval", out.inventory_interval);
+  if (out.inventory_interval < seconds(1))
+    map.refuse("inventory_interval", "must be at least 1s");
+  read_ports(map, out);
+  if (const Field named = map.find("resources"))
+    read_amounts(named, top.problems(), false, out.resources);
+  if (const Field devices = map.find("simulated_devices")) {
+    if (!devices.is(Kind::list)) return devices.refuse(top.problems(), "must be a list of maps");
+    for (std::size_t i = 0; i < devices->items.size(); ++i)
+      read_device(devices.child(i), top.problems(), out.simulated_devices.emplace_back());
+  }
+}
+
+void read_users(const MapReader& top, UserConfig& out) {
+  const Field at = top.find("users");
+  if (!at) return;
+  const MapReader map(*at.value, at.path, user_fields, top.problems());
+  map.get("operators", out.operators);
+  map.get("uid_min", out.uid_min, 0, 4'000'000'000);
+  map.get("root_jobs", out.root_jobs);
+}
+
+void read_tenants(const MapReader& top, Config& out) {
+  const Field at = top.find("tenants");
+  if (at) {
+    if (!at.is(Kind::list) || at->items.empty())
+      return at.refuse(top.problems(), "must be a list of at least one tenant");
+    out.tenants.clear();
+    for (std::size_t i = 0; i < at->items.size(); ++i) {
+      const Field item = at.child(i);
+      TenantConfig& tenant = out.tenants.emplace_back();
+      const MapReader map(*item.value, item.path, tenant_fields, top.problems());
+      map.require("name");
+      map.get("name", tenant.name);
+      map.get("weight", tenant.weight, 1, 1'000'000);
+      map.get("running_max", tenant.running_max, 0, 1'000'000'000);
+      map.get("submitted_max", tenant.submitted_max, 0, 1'000'000'000);
+      map.get("users", tenant.users);
+      if (const Field quota = map.find("quota"))
+        read_amounts(quota, top.problems(), true, tenant.quota);
+    }
+    std::sort(out.tenants.begin(), out.tenants.end(),
+              [](const TenantConfig& a, const TenantConfig& b) { return a.name < b.name; });
+    for (std::size_t i = 1; i < out.tenants.size(); ++i)
+      if (out.tenants[i].name == out.tenants[i - 1].name)
+        at.refuse(top.problems(), fmt::format("names {} twice", out.tenants[i].name));
+    out.default_tenant = out.tenants.front().name;
+  }
+  top.get("default_tenant", out.default_tenant);
+  const bool known =
+      std::any_of(out.tenants.begin(), out.tenants.end(),
+                  [&](const TenantConfig& tenant) { return tenant.name == out.default_tenant; });
+  if (!known) top.refuse("default_tenant", "names no tenant of this file");
+}
+
+void read_policy(const MapReader& top, Config& out) {
+  if (const Field at = top.find("policy")) {
+    const MapReader map(*at.value, at.path, policy_fields, top.problems());
+    if (const Field name = map.find("name")) {
+      std::size_t which = 0;
+      if (jobfile::read_word(name, top.problems(), core::policy_names(), which))
+        out.policy.name = core::policy_names()[which];
+    }
+    map.get("promises_max", out.policy.promises_max, 0, 10'000);
+    map.get("backfill_depth", out.policy.backfill_depth, 1, 1'000'000);
+    map.get("slice_steps", out.policy.slice_steps, 10, 10'000'000);
+    map.get("backfill", out.policy.backfill);
+    map.get("reserve", out.policy.reserve);
+  }
+  if (const Field at = top.find("fair_share")) {
+    const MapReader map(*at.value, at.path, share_fields, top.problems());
+    map.get("half_life", out.usage_half_life);
+    map.get("epoch", out.usage_epoch);
+    if (out.usage_half_life < seconds(1)) map.refuse("half_life", "must be at least 1s");
+    if (out.usage_epoch < seconds(1)) map.refuse("epoch", "must be at least 1s");
+  }
+  if (const Field at = top.find("limits")) {
+    const MapReader map(*at.value, at.path, limit_fields, top.problems());
+    map.get("default_time", out.default_time_limit);
+    map.get("units_per_job", out.units_per_job_max, 1, 10'000'000);
+    map.get("launch_failures", out.launch_failures_max, 1, 1000);
+  }
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+std::string list_of(const std::vector<std::string>& items) {
+  std::string out = "[";
+  for (const auto& item : items) out += (out.size() > 1 ? ", " : "") + quoted(item);
+  return out + "]";
+}
+
+std::string amounts_of(const std::vector<NamedCount>& amounts, bool by_resource) {
+  std::string out = "{";
+  for (const auto& amount : amounts) {
+    const bool milli = by_resource && amount.name != "memory";
+    out += fmt::format("{}{}: {}", out.size() > 1 ? ", " : "", quoted(amount.name),
+                       milli ? format_milli(amount.count) : fmt::format("{}", amount.count));
+  }
+  return out + "}";
+}
+
+std::string span_of(Span span) {
+  return span == span_unlimited ? "unlimited" : fmt::format("{}ms", span.value);
+}
+
+std::string node_text(const NodeConfig& node) {
+  std::string out = "node:\n";
+  out += fmt::format("  name: {}\n  features: {}\n  resources: {}\n  topology: {}\n",
+                     quoted(node.name), list_of(node.features), amounts_of(node.resources, false),
+                     list_of(node.topology));
+  out += fmt::format("  ports: {}-{}\n  scratch: {}\n  inventory_interval: {}\n", node.port_first,
+                     node.port_first + node.port_count - 1, quoted(node.scratch),
+                     span_of(node.inventory_interval));
+  if (node.simulated_devices.empty()) return out + "  simulated_devices: []\n";
+  out += "  simulated_devices:\n";
+  for (const auto& device : node.simulated_devices)
+    out += fmt::format(
+        "    - {{vendor: {}, model: {}, memory: {}, count: {}, link_domain_size: {}}}\n",
+        quoted(device.vendor), quoted(device.model), device.memory.value, device.count,
+        device.link_domain_size);
+  return out;
+}
+
+std::string core_text(const Config& core) {
+  std::string out = "tenants:\n";
+  for (const auto& tenant : core.tenants)
+    out += fmt::format(
+        "  - {{name: {}, weight: {}, quota: {}, running_max: {}, submitted_max: {}, users: {}}}\n",
+        quoted(tenant.name), tenant.weight, amounts_of(tenant.quota, true), tenant.running_max,
+        tenant.submitted_max, list_of(tenant.users));
+  out += fmt::format("default_tenant: {}\n", quoted(core.default_tenant));
+  const auto& policy = core.policy;
+  out += fmt::format(
+      "policy:\n  name: {}\n  promises_max: {}\n  backfill: {}\n  reserve: {}\n"
+      "  backfill_depth: {}\n  slice_steps: {}\n",
+      quoted(policy.name), policy.promises_max, policy.backfill, policy.reserve,
+      policy.backfill_depth, policy.slice_steps);
+  out += fmt::format("fair_share: {{half_life: {}, epoch: {}}}\n", span_of(core.usage_half_life),
+                     span_of(core.usage_epoch));
+  out += fmt::format("limits: {{default_time: {}, units_per_job: {}, launch_failures: {}}}\n",
+                     span_of(core.default_time_limit), core.units_per_job_max,
+                     core.launch_failures_max);
+  out += fmt::format("finished_keep: {}\ncleanup_bound: {}\ntopology_levels: {}\n",
+                     span_of(core.finished_keep), span_of(core.cleanup_bound),
+                     list_of(core.topology_levels));
+  return out;
+}
+
+}  // namespace
+
+Result<DaemonConfig> read_config(std::string_view yaml, std::string_view file_name) {
+  DaemonConfig out;
+  BUSBAR_TRY(documents, jobfile::yaml::read_documents(yaml, file_name));
+  if (documents.empty()) return out;
+  if (documents.size() > 1)
+    return {Errc::invalid, fmt::format("{}: a configuration is one document", file_name)};
+  Problems problems(file_name);
+  const MapReader top(documents.front(), "", top_fields, problems);
+  top.get("state_directory", out.state_directory);
+  if (const Field level = top.find("log_level")) {
+    std::size_t which = 0;
+    if (jobfile::read_word(level, problems, log_words, which)) out.log_level = log_words[which];
+  }
+  top.get("snapshot_events", out.snapshot_events, 100, 1'000'000'000);
+  top.get("archive", out.archive);
+  top.get("finished_keep", out.core.finished_keep);
+  top.get("cleanup_bound", out.core.cleanup_bound);
+  top.get("topology_levels", out.core.topology_levels);
+  read_listen(top, out.listen);
+  read_node(top, out.node);
+  read_users(top, out.users);
+  read_tenants(top, out.core);
+  read_policy(top, out.core);
+  if (!problems.none()) return problems.error();
+  return out;
+}
+
+std::string config_text(const DaemonConfig& config) {
+  std::string out = fmt::format("state_directory: {}\nlog_level: {}\n",
+                                quoted(config.state_directory), config.log_level);
+  const auto& listen = config.listen;
+  out += fmt::format("listen:\n  socket: {}\n  tcp: {}\n  hosts: {}\n  connections_max: {}\n",
+                     quoted(listen.socket), quoted(listen.tcp), list_of(listen.hosts),
+                     listen.connections_max);
+  if (!listen.tls_certificate.empty())
+    out += fmt::format("  tls: {{certificate: {}, key: {}}}\n", quoted(listen.tls_certificate),
+                       quoted(listen.tls_key));
+  out += node_text(config.node);
+  out += fmt::format("users: {{operators: {}, uid_min: {}, root_jobs: {}}}\n",
+                     list_of(config.users.operators), config.users.uid_min,
+                     config.users.root_jobs);
+  out += fmt::format("snapshot_events: {}\narchive: {}\n", config.snapshot_events, config.archive);
+  return out + core_text(config.core);
+}
+
+std::string needs_restart(const DaemonConfig& before, const DaemonConfig& after) {
+  std::string out;
+  const auto note = [&](bool same, std::string_view key) {
+    if (same) return;
+    if (!out.empty()) out += ", ";
+    out += key;
+  };
+  note(before.state_directory == after.state_directory, "state_directory");
+  note(before.listen == after.listen, "listen");
+  note(before.node == after.node, "node");
+  note(before.archive == after.archive, "archive");
+  note(before.snapshot_events == after.snapshot_events, "snapshot_events");
+  return out;
+}
+
+std::string default_state_directory() {
+  const char* state = std::getenv("XDG_STATE_HOME");
+  const char* home = std::getenv("HOME");
+  if (geteuid() == 0) return "/var/lib/busbar";
+  if (state != nullptr && state[0] == '/') return std::string(state) + "/busbar";
+  return std::string(home == nullptr ? "/tmp" : home) + "/.local/state/busbar";
+}
+
+}  // namespace busbar::daemon

@@ -1,0 +1,50 @@
+// The thread that turns the ring. Anybody posts; the loop takes what has gathered, turns until there is
+// nothing to do, and sleeps until something is posted, becomes durable or is due.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "daemon/clock.hpp"
+#include "ring/ring.hpp"
+
+namespace busbar::daemon {
+
+class Loop {
+ public:
+  Loop(ring::Ring& ring, SystemClock& clock, Journal& journal);
+  ~Loop();
+
+  void start();
+  // Refuses further posts and ends the thread after a last turn.
+  void stop();
+  // False once stopped: `done` is then never called.
+  bool post(Command command, ring::Done done);
+  void notice_durable();  // for the journal's listener
+  // Called once on the loop's thread when the journal reports failure; the process must end.
+  void on_journal_failed(std::function<void()> act) { on_failed_ = std::move(act); }
+
+ private:
+  struct Posted {
+    Command command;
+    ring::Done done;
+  };
+  void run();
+  void wait(Tick until);
+
+  ring::Ring& ring_;
+  SystemClock& clock_;
+  Journal& journal_;
+  std::function<void()> on_failed_;
+  std::mutex lock_;
+  std::condition_variable woken_;
+  std::vector<Posted> posted_;
+  bool durable_moved_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace busbar::daemon
