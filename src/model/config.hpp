@@ -19,6 +19,7 @@ struct TenantConfig {
   std::uint64_t running_max = 0;    // units with an attempt; 0: no limit
   std::uint64_t submitted_max = 0;  // units not yet ended; 0: no limit
   std::vector<std::string> users;   // may submit here; empty: everybody
+  bool closed = false;  // set by decide: removed by the operator, kept while it still has jobs
   friend bool operator==(const TenantConfig&, const TenantConfig&) = default;
 };
 template <class V>
@@ -29,6 +30,7 @@ void describe(V& visit, Like<TenantConfig> auto& tenant) {
   visit("running_max", tenant.running_max);
   visit("submitted_max", tenant.submitted_max);
   visit("users", tenant.users);
+  visit("closed", tenant.closed);
 }
 
 struct PolicyConfig {

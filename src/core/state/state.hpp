@@ -41,6 +41,7 @@ struct FinishedRun {
   IndexRange range;
   RunState state = RunState::completed;
   std::int32_t exit_code = 0;
+  std::uint32_t attempts = 0;  // granted so far: a unit requeued by hand counts on from here
   friend bool operator==(const FinishedRun&, const FinishedRun&) = default;
 };
 
@@ -76,6 +77,9 @@ struct JobRecord {
 // waits, else the worst end (CANCELLED, NODE_FAIL, OUT_OF_MEMORY, TIMEOUT, FAILED, COMPLETED in
 // this order).
 RunState job_state(const JobRecord& record);
+// How long a repeated idempotency key is answered with the first submission's jobs.
+inline constexpr Span idempotency_keep = hours(24);
+
 // A finished unit's run, or nothing.
 const FinishedRun* find_finished(const GroupRecord& group, std::uint32_t index);
 
@@ -109,7 +113,8 @@ struct NodeRecord {
   bool schedulable() const { return reachable && !drained; }
 };
 
-// A tenant's facts; its configuration is config().tenants[id.value].
+// A tenant's facts; its configuration is config().tenants[id.value]. A tenant removed from the
+// configuration stays in it, closed, until its last job has left State.
 struct TenantRecord {
   std::int64_t charge = 0;  // fair-share charge as of charged_at (share-milliseconds, Q20)
   Tick charged_at;
@@ -158,6 +163,8 @@ class State {
   const AttemptRecord* find(const AttemptId& id) const;
   const AttemptRecord* live_attempt(const UnitId& unit) const;  // nothing when it has none
   const UnitRecord* find(const UnitId& unit) const;             // nothing when it has no record
+  // The attempt a grant of this waiting unit must name.
+  AttemptId next_attempt(const UnitId& unit) const;
   const NodeRecord* find(NodeId id) const;
   const NodeRecord* find_node(std::string_view name) const;
   std::optional<TenantId> find_tenant(std::string_view name) const;
@@ -188,12 +195,16 @@ class State {
   std::map<ReservationId, Reservation> reservations_;
   std::map<UnitId, Promised> promises_;
   std::map<std::string, IdempotencyRecord> idempotency_;
-  std::map<JobId, std::set<JobId>> dependents_;
   std::set<std::string> synchronised_;
-  Totals totals_;
   JobId next_job_{1};
   NodeId next_node_{1};
   ReservationId next_reservation_{1};
+
+  // Derived from the above; snapshots leave them out.
+  std::map<JobId, std::set<JobId>> dependents_;
+  std::map<std::string, NodeId, std::less<>> node_names_;
+  std::set<std::pair<Tick, std::string>> keys_by_age_;
+  Totals totals_;
 };
 
 // Snapshot form; decode is corrupt when the bytes are not a whole State of a version this build
@@ -204,10 +215,12 @@ Result<State> decode_state(std::string_view bytes);
 // Fair-share charge of holding `allocation` for one millisecond, Q20: the largest, over resources,
 // of claim divided by the registered total (dominant share; Ghodsi et al., NSDI 2011).
 std::int64_t charge_per_ms(const State& state, const Allocation& allocation);
+// The same for `held`, without the rounding of a single millisecond: what Ended.charge carries.
+std::int64_t charge_of(const State& state, const Allocation& allocation, Span held);
 
 // What a resource name stands for in quotas: "cores" and "gpu" and device models in thousandths,
 // "memory" in bytes, any other name a named countable. `gpu` covers every device; a model covers
-// its own.
+// its own. An exclusive claim counts its whole node.
 std::int64_t quota_amount(const State& state, const Allocation& allocation, std::string_view name);
 
 }  // namespace busbar::core

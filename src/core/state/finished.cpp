@@ -1,0 +1,80 @@
+#include <algorithm>
+
+#include "core/state/writer.hpp"
+
+namespace busbar::core {
+namespace {
+
+bool ends_before(const FinishedRun& run, std::uint32_t index) { return run.range.last < index; }
+
+bool alike(const FinishedRun& a, const FinishedRun& b) {
+  return a.state == b.state && a.exit_code == b.exit_code && a.attempts == b.attempts;
+}
+
+// Worst end first.
+int rank_of(RunState state) {
+  constexpr RunState order[] = {RunState::cancelled, RunState::node_fail, RunState::out_of_memory,
+                                RunState::timeout,   RunState::preempted, RunState::failed,
+                                RunState::completed};
+  return static_cast<int>(std::find(std::begin(order), std::end(order), state) - std::begin(order));
+}
+
+}  // namespace
+
+const FinishedRun* find_finished(const GroupRecord& group, std::uint32_t index) {
+  const auto it =
+      std::lower_bound(group.finished.begin(), group.finished.end(), index, ends_before);
+  return it != group.finished.end() && it->range.first <= index ? &*it : nullptr;
+}
+
+RunState job_state(const JobRecord& record) {
+  if (record.live > 0) return RunState::running;
+  if (record.waiting > 0 || record.held > 0) return RunState::pending;
+  RunState worst = RunState::completed;
+  for (const auto& group : record.groups)
+    for (const auto& run : group.finished)
+      if (rank_of(run.state) < rank_of(worst)) worst = run.state;
+  return worst;
+}
+
+void insert_finished(std::vector<FinishedRun>& runs, FinishedRun run) {
+  auto at = std::lower_bound(runs.begin(), runs.end(), run.range.first, ends_before);
+  check(at == runs.end() || at->range.first > run.range.last, "a unit finished twice");
+  if (at != runs.begin()) {
+    const auto before = at - 1;
+    if (before->range.last + 1 == run.range.first && alike(*before, run)) {
+      run.range.first = before->range.first;
+      at = runs.erase(before);
+    }
+  }
+  if (at != runs.end() && run.range.last + 1 == at->range.first && alike(*at, run)) {
+    at->range.first = run.range.first;
+    return;
+  }
+  runs.insert(at, run);
+}
+
+std::vector<FinishedRun> take_finished(std::vector<FinishedRun>& runs, IndexRange range) {
+  std::vector<FinishedRun> taken;
+  std::vector<FinishedRun> left;
+  auto at = std::lower_bound(runs.begin(), runs.end(), range.first, ends_before);
+  const auto begin = at;
+  for (; at != runs.end() && at->range.first <= range.last; ++at) {
+    FinishedRun inside = *at;
+    inside.range.first = std::max(inside.range.first, range.first);
+    inside.range.last = std::min(inside.range.last, range.last);
+    taken.push_back(inside);
+    if (at->range.first < range.first) {
+      left.push_back(*at);
+      left.back().range.last = range.first - 1;
+    }
+    if (at->range.last > range.last) {
+      left.push_back(*at);
+      left.back().range.first = range.last + 1;
+    }
+  }
+  runs.insert(runs.erase(begin, at), left.begin(), left.end());
+  return taken;
+}
+
+}  // namespace busbar::core

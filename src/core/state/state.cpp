@@ -1,0 +1,58 @@
+#include "core/state/state.hpp"
+
+#include "core/state/writer.hpp"
+
+namespace busbar::core {
+
+State::State() : tenants_(config_.tenants.size()) {}
+
+const JobRecord* State::find(JobId id) const {
+  const auto it = jobs_.find(id);
+  return it == jobs_.end() ? nullptr : &it->second;
+}
+
+const AttemptRecord* State::find(const AttemptId& id) const {
+  const auto it = attempts_.find(id);
+  return it == attempts_.end() ? nullptr : &it->second;
+}
+
+const AttemptRecord* State::live_attempt(const UnitId& unit) const {
+  const auto it = attempts_.lower_bound({unit, 0});
+  return it != attempts_.end() && it->first.unit == unit ? &it->second : nullptr;
+}
+
+const UnitRecord* State::find(const UnitId& unit) const {
+  const JobRecord* record = find(unit.job);
+  if (record == nullptr || unit.group >= record->groups.size()) return nullptr;
+  const auto& units = record->groups[unit.group].units;
+  const auto it = units.find(unit.index);
+  return it == units.end() ? nullptr : &it->second;
+}
+
+AttemptId State::next_attempt(const UnitId& unit) const {
+  const UnitRecord* record = find(unit);
+  return {unit, record == nullptr ? 1 : record->attempts + 1};
+}
+
+const NodeRecord* State::find(NodeId id) const {
+  return id.value == 0 || id.value > nodes_.size() ? nullptr : &nodes_[id.value - 1];
+}
+
+const NodeRecord* State::find_node(std::string_view name) const {
+  const auto it = node_names_.find(name);
+  return it == node_names_.end() ? nullptr : find(it->second);
+}
+
+std::optional<TenantId> State::find_tenant(std::string_view name) const {
+  for (std::size_t i = 0; i < config_.tenants.size(); ++i)
+    if (config_.tenants[i].name == name) return TenantId(static_cast<std::uint32_t>(i));
+  return std::nullopt;
+}
+
+std::vector<JobId> State::dependents(JobId job) const {
+  const auto it = dependents_.find(job);
+  if (it == dependents_.end()) return {};
+  return {it->second.begin(), it->second.end()};
+}
+
+}  // namespace busbar::core
