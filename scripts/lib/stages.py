@@ -19,7 +19,7 @@ DEV = ROOT / "build" / "dev"
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
 KILL_TEST = ROOT / "tests" / "e2e" / "kill_test.py"
 # Long tests of tests/ carry one of these labels and have a stage of their own.
-STAGE_LABELS = "^(docs|tidy|e2e|sim|long)$"
+STAGE_LABELS = "^(docs|tidy|e2e|long)$"
 ASAN_LIBRARIES = ["base", "model", "match", "core", "ring", "store", "shim", "engine_local",
                   "jobfile", "sim"]
 TSAN_LIBRARIES = ["store", "api", "daemon"]
