@@ -204,10 +204,13 @@ Field MapReader::find_here(std::string_view field) const {
   return {value, joined(path_, field)};
 }
 
+Field MapReader::find_above(std::string_view field) const {
+  return defaults_ == nullptr ? Field() : defaults_->find(field);
+}
+
 Field MapReader::find(std::string_view field) const {
   Field here = find_here(field);
-  if (here || defaults_ == nullptr) return here;
-  return defaults_->find(field);
+  return here ? here : find_above(field);
 }
 
 Field MapReader::require(std::string_view field) const {

@@ -85,7 +85,8 @@ class MapReader {
   void use_defaults(const MapReader* defaults) { defaults_ = defaults; }
 
   Field find(std::string_view field) const;
-  Field find_here(std::string_view field) const;  // without the defaults
+  Field find_here(std::string_view field) const;   // without the defaults
+  Field find_above(std::string_view field) const;  // in the defaults only
   bool has(std::string_view field) const { return static_cast<bool>(find(field)); }
   // Notes the problem when the field is absent.
   Field require(std::string_view field) const;
