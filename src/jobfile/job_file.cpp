@@ -238,8 +238,10 @@ class JobFileReader {
     for (const yaml::Value& document : documents) read_job(document);
     if (problems_.none()) resolve_dependencies(documents, out_.jobs, problems_);
     if (!problems_.none()) return problems_.error();
-    if (!warnings_.none())
-      for (const auto line : split(warnings_.error().text, '\n')) out_.warnings.emplace_back(line);
+    if (!warnings_.none()) {
+      const std::string told = warnings_.error().text;
+      for (const auto line : split(told, '\n')) out_.warnings.emplace_back(line);
+    }
     return Ok{};
   }
 

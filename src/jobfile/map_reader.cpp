@@ -17,10 +17,23 @@ std::string joined(std::string_view path, std::string_view name) {
   return fmt::format("{}.{}", path, printable(name, 60));
 }
 
+// The number in `text` would be good, were it not for its sign.
+bool is_negative(std::string_view text) {
+  return text.size() > 1 && text[0] == '-' && text[1] >= '0' && text[1] <= '9';
+}
+
 // The text of a scalar; notes the problem for anything else.
 bool scalar(const Field& field, Problems& problems, std::string_view allowed) {
   if (field.is(yaml::Kind::text)) return true;
   field.refuse(problems, fmt::format("found {}; write {}", found(*field.value), allowed));
+  return false;
+}
+
+// The same for a quantity, which has no sign.
+bool unsigned_scalar(const Field& field, Problems& problems, std::string_view allowed) {
+  if (!scalar(field, problems, allowed)) return false;
+  if (!is_negative(field->text)) return true;
+  field.refuse(problems, fmt::format("{} is negative; write {}", found(*field.value), allowed));
   return false;
 }
 
@@ -91,7 +104,7 @@ bool read(const Field& field, Problems& problems, bool& out) {
 }
 
 bool read(const Field& field, Problems& problems, Bytes& out) {
-  if (!scalar(field, problems, "a size such as 64G")) return false;
+  if (!unsigned_scalar(field, problems, "a size such as 64G")) return false;
   const auto parsed = parse_bytes(field->text);
   if (!parsed) return field.refuse(problems, parsed.error().text), false;
   out = *parsed;
@@ -99,7 +112,7 @@ bool read(const Field& field, Problems& problems, Bytes& out) {
 }
 
 bool read(const Field& field, Problems& problems, Span& out) {
-  if (!scalar(field, problems, "a duration such as 2h30m")) return false;
+  if (!unsigned_scalar(field, problems, "a duration such as 2h30m")) return false;
   const auto parsed = parse_span(field->text);
   if (!parsed) return field.refuse(problems, parsed.error().text), false;
   out = *parsed;
@@ -107,7 +120,7 @@ bool read(const Field& field, Problems& problems, Span& out) {
 }
 
 bool read_milli(const Field& field, Problems& problems, std::int64_t& out) {
-  if (!scalar(field, problems, "a number such as 2 or 0.5")) return false;
+  if (!unsigned_scalar(field, problems, "a number such as 2 or 0.5")) return false;
   const auto parsed = parse_milli(field->text);
   if (!parsed) return field.refuse(problems, parsed.error().text), false;
   out = *parsed;

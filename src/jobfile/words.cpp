@@ -140,6 +140,8 @@ Result<CountRange> parse_tasks(std::string_view text) {
   const auto min = parse_count(trim(text.substr(0, dots)));
   const auto max = dots == std::string_view::npos ? min : parse_count(trim(text.substr(dots + 2)));
   const bool negative = text.starts_with('-') && digits_only(text.substr(1));
+  if (digits_only(text) && !min.ok())
+    return wrong(text, "is out of range", fmt::format("write 1 to {} tasks", units_max));
   if (!min.ok() || !max.ok())
     return wrong(text, negative ? "is negative" : "is not a number of tasks",
                  "write one such as 4, or 4..16");
