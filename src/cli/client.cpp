@@ -1,0 +1,198 @@
+#include "cli/client.hpp"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <thread>
+
+#include "base/text.hpp"
+#include "base/units.hpp"
+
+namespace busbar::cli {
+namespace {
+
+constexpr std::size_t body_bytes_max = std::size_t{256} << 20;
+constexpr int tries_max = 4;
+
+struct Sink {
+  Response response;
+  std::function<bool(std::string_view)> on_bytes;
+};
+
+std::size_t take_body(char* bytes, std::size_t size, std::size_t count, void* user) {
+  auto* sink = static_cast<Sink*>(user);
+  const std::string_view piece(bytes, size * count);
+  if (sink->on_bytes && sink->response.status < 400) return sink->on_bytes(piece) ? piece.size() : 0;
+  if (sink->response.body.size() + piece.size() > body_bytes_max) return 0;
+  sink->response.body.append(piece);
+  return piece.size();
+}
+
+std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* user) {
+  auto* sink = static_cast<Sink*>(user);
+  const std::string_view line = trim(std::string_view(bytes, size * count));
+  const std::size_t colon = line.find(':');
+  if (line.starts_with("HTTP/")) {
+    const auto words = split(line, ' ');
+    const auto status = words.size() > 1 ? parse_count(words[1]) : Result<std::int64_t>(0);
+    sink->response.status = status.ok() ? static_cast<int>(*status) : 0;
+  } else if (colon != std::string_view::npos) {
+    sink->response.headers[lower(line.substr(0, colon))] = std::string(trim(line.substr(colon + 1)));
+  }
+  return size * count;
+}
+
+std::string fresh_key() {
+  std::random_device device;
+  return fmt::format("cli-{:08x}{:08x}{:08x}{:08x}", device(), device(), device(), device());
+}
+
+std::string read_token(const std::string& path) {
+  std::ifstream file(path);
+  std::string token;
+  std::getline(file, token);
+  return std::string(trim(token));
+}
+
+}  // namespace
+
+struct Client::Handle {
+  CURL* curl = curl_easy_init();
+  ~Handle() { curl_easy_cleanup(curl); }
+};
+
+Client::Client(Endpoint endpoint)
+    : endpoint_(std::move(endpoint)), handle_(std::make_unique<Handle>()) {
+  if (!endpoint_.url.empty() && !endpoint_.token_file.empty())
+    token_ = read_token(endpoint_.token_file);
+}
+
+Client::~Client() = default;
+
+std::string escape(std::string_view segment) {
+  std::string out;
+  for (const char c : segment) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+    if (plain) {
+      out += c;
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
+Error api_error(const Response& response) {
+  Error out{Errc::unavailable, fmt::format("the daemon answered HTTP {}", response.status)};
+  if (response.status == 400 || response.status == 413 || response.status == 405)
+    out.code = Errc::invalid;
+  if (response.status == 401 || response.status == 403) out.code = Errc::denied;
+  if (response.status == 404) out.code = Errc::not_found;
+  if (response.status == 409) out.code = Errc::conflict;
+  if (response.status == 422) out.code = Errc::unsatisfiable;
+  const auto body = nlohmann::json::parse(response.body, nullptr, false);
+  if (!body.is_object() || !body.contains("error") || !body["error"].is_object()) return out;
+  const auto& error = body["error"];
+  if (error.contains("message") && error["message"].is_string()) out.text = error["message"];
+  if (error.contains("hint") && error["hint"].is_string())
+    out.text += "\n" + error["hint"].get<std::string>();
+  return out;
+}
+
+Error Client::unreachable(std::string_view why) const {
+  const std::string where = endpoint_.url.empty() ? endpoint_.socket : endpoint_.url;
+  return {Errc::unavailable,
+          fmt::format("no daemon answers at {} ({}). Start one with `busbar up`, or say where it "
+                      "is with --socket, --url or BUSBAR_STATE",
+                      where, why)};
+}
+
+Result<Response> Client::send_once(const Request& request, bool& safe_to_repeat) {
+  CURL* curl = handle_->curl;
+  curl_easy_reset(curl);
+  std::string url =
+      (endpoint_.url.empty() ? std::string("http://localhost") : endpoint_.url) + request.path;
+  char separator = '?';
+  for (const auto& [name, value] : request.query) {
+    url += separator + name + "=" + escape(value);
+    separator = '&';
+  }
+  Sink sink;
+  sink.on_bytes = request.on_bytes;
+  curl_slist* headers = nullptr;
+  if (!request.content_type.empty())
+    headers = curl_slist_append(headers, ("Content-Type: " + request.content_type).c_str());
+  if (!request.key.empty())
+    headers = curl_slist_append(headers, ("Idempotency-Key: " + request.key).c_str());
+  if (!token_.empty())
+    headers = curl_slist_append(headers, ("Authorization: Bearer " + token_).c_str());
+  headers = curl_slist_append(headers, "Expect:");
+  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  if (endpoint_.url.empty())
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, endpoint_.socket.c_str());
+  curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  if (request.method != "GET" && request.method != "DELETE") {
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
+  }
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_PROXY, "");
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 10L);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &sink);
+  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &sink);
+  const CURLcode code = curl_easy_perform(curl);
+  curl_slist_free_all(headers);
+  if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && request.on_bytes)) {
+    safe_to_repeat = code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST;
+    return unreachable(curl_easy_strerror(code));
+  }
+  if (sink.response.status >= 400) return api_error(sink.response);
+  return std::move(sink.response);
+}
+
+// A connection that broke in the middle is tried again: reads change nothing, and a POST carries its key.
+Result<Response> Client::send(const Request& request) {
+  for (int attempt = 1;; ++attempt) {
+    bool safe_to_repeat = false;
+    auto response = send_once(request, safe_to_repeat);
+    const bool repeat = safe_to_repeat && !request.on_bytes && request.method != "PATCH";
+    if (response.ok() || !repeat || attempt == tries_max) return response;
+    std::this_thread::sleep_for(std::chrono::milliseconds(200 * attempt));
+  }
+}
+
+Result<Response> Client::get(const std::string& path, const Query& query) {
+  return send({"GET", path, query, "", "", "", {}});
+}
+
+Result<Response> Client::post(const std::string& path, const std::string& body, const Query& query,
+                              const std::string& content_type) {
+  return send({"POST", path, query, body, content_type, fresh_key(), {}});
+}
+
+Result<Response> Client::patch(const std::string& path, const std::string& body) {
+  return send({"PATCH", path, {}, body, "application/json", "", {}});
+}
+
+Result<Response> Client::remove(const std::string& path) {
+  return send({"DELETE", path, {}, "", "", "", {}});
+}
+
+Result<Ok> Client::stream(const std::string& path, const Query& query,
+                          const std::function<bool(std::string_view)>& on_bytes) {
+  BUSBAR_TRY_OK(send({"GET", path, query, "", "", "", on_bytes}));
+  return Ok{};
+}
+
+}  // namespace busbar::cli

@@ -1,0 +1,87 @@
+#include "cli/context.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace busbar::cli {
+
+void Context::out(std::string_view text) const {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void Context::note(std::string_view text) const {
+  if (!quiet) fmt::print(stderr, "{}\n", text);
+}
+
+int Context::fail(const Error& error) const {
+  if (json) {
+    const Json body = {{"error", {{"code", std::string(to_string(error.code))},
+                                  {"message", error.text}}}};
+    fmt::print("{}\n", body.dump(2, ' ', false, Json::error_handler_t::replace));
+  }
+  fmt::print(stderr, "{} {}\n", screen.paint("busbar:", Colour::red), error.text);
+  switch (error.code) {
+    case Errc::unavailable:
+      return exit_unreachable;
+    case Errc::corrupt:
+      return exit_failed;
+    default:
+      return exit_refused;
+  }
+}
+
+namespace {
+
+Result<Json> parse(Result<Response> response) {
+  if (!response.ok()) return std::move(response).error();
+  Json body = Json::parse(response->body, nullptr, false);
+  if (body.is_discarded())
+    return {Errc::corrupt, "the daemon's answer is not JSON; is something else listening there?"};
+  return body;
+}
+
+}  // namespace
+
+Result<Json> Context::get(const std::string& path, const Query& query) const {
+  return parse(client.get(path, query));
+}
+
+Result<Json> Context::post(const std::string& path, const Json& body, const Query& query) const {
+  return parse(client.post(path, body.dump(), query));
+}
+
+std::string text_at(const Json& json, const char* field) {
+  const auto found = json.find(field);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::int64_t integer_at(const Json& json, const char* field, std::int64_t otherwise) {
+  const auto found = json.find(field);
+  return found != json.end() && found->is_number() ? found->get<std::int64_t>() : otherwise;
+}
+
+double number_at(const Json& json, const char* field, double otherwise) {
+  const auto found = json.find(field);
+  return found != json.end() && found->is_number() ? found->get<double>() : otherwise;
+}
+
+bool flag_at(const Json& json, const char* field) {
+  const auto found = json.find(field);
+  return found != json.end() && found->is_boolean() && found->get<bool>();
+}
+
+const Json& list_at(const Json& json, const char* field) {
+  static const Json empty = Json::array();
+  const auto found = json.find(field);
+  return found != json.end() && found->is_array() ? *found : empty;
+}
+
+const Json& object_at(const Json& json, const char* field) {
+  static const Json empty = Json::object();
+  const auto found = json.find(field);
+  return found != json.end() && found->is_object() ? *found : empty;
+}
+
+}  // namespace busbar::cli

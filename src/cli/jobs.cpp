@@ -1,0 +1,263 @@
+#include "cli/jobs.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace busbar::cli {
+namespace {
+
+std::string numbers_of(const Json& units) {
+  const auto total = integer_at(units, "total");
+  if (total == 1) return "1";
+  return fmt::format("{}/{}", integer_at(units, "completed") + integer_at(units, "failed"), total);
+}
+
+std::string joined(const Json& list) {
+  std::string out;
+  for (const auto& item : list)
+    if (item.is_string()) out += (out.empty() ? "" : ",") + item.get<std::string>();
+  return out;
+}
+
+// How long it has run, or waited, or when it would start.
+std::string when(const Json& job, std::int64_t now) {
+  const std::string state = text_at(job, "state");
+  const std::string started = text_at(job, "started");
+  const std::string ended = text_at(job, "ended");
+  if (state == "PENDING") {
+    const std::string predicted = text_at(job, "predicted_start");
+    return predicted.empty() ? "" : "starts " + relative(predicted, now);
+  }
+  if (started.empty()) return "";
+  const std::int64_t until = ended.empty() ? now : unix_ms_of(ended);
+  return short_seconds(static_cast<double>(std::max<std::int64_t>(0, until - unix_ms_of(started))) /
+                       1000);
+}
+
+std::string detail(const Json& job) {
+  const std::string reason = text_at(job, "reason");
+  if (!reason.empty()) return reason;
+  const std::string nodes = joined(list_at(job, "nodes"));
+  const auto code = job.find("exit_code");
+  const std::string state = text_at(job, "state");
+  if (state == "FAILED" && code != job.end() && code->is_number())
+    return fmt::format("exit {}{}{}", code->get<int>(), nodes.empty() ? "" : " on ", nodes);
+  return nodes;
+}
+
+void line(const Context& context, std::string_view name, const std::string& value) {
+  if (!value.empty()) context.out(fmt::format("{:<14}{}\n", name, value));
+}
+
+void show_attempt(const Context& context, const Json& attempt, std::int64_t now) {
+  std::string devices;
+  std::string cores;
+  for (const auto& claim : list_at(attempt, "claims")) {
+    for (const auto& device : list_at(claim, "devices"))
+      devices += fmt::format("{}{}:{}{}{}", devices.empty() ? "" : ", ", text_at(claim, "node"),
+                             integer_at(device, "ordinal"), " " + text_at(device, "model"),
+                             flag_at(device, "simulated") ? " (simulated)" : "");
+    for (const auto& core : list_at(claim, "core_ids"))
+      cores += fmt::format("{}{}", cores.empty() ? "" : ",", core.get<std::int64_t>());
+  }
+  context.out(fmt::format("  {}#{}  {}  on {}  {}{}{}{}\n", text_at(attempt, "unit"),
+                          integer_at(attempt, "number"), text_at(attempt, "state"),
+                          joined(list_at(attempt, "nodes")),
+                          short_seconds(number_at(attempt, "elapsed_seconds")),
+                          cores.empty() ? "" : "  cores " + cores,
+                          devices.empty() ? "" : "  devices " + devices,
+                          flag_at(attempt, "ready") ? "  ready " + text_at(attempt, "address") : ""));
+  const std::string end = text_at(attempt, "latest_end");
+  if (!end.empty()) context.out(fmt::format("      must end {}\n", relative(end, now)));
+}
+
+void show_past(const Context& context, const std::string& reference) {
+  auto page = context.get("/v1/history", {{"job", reference}, {"limit", "10"}});
+  if (!page.ok() || list_at(*page, "rows").empty()) return;
+  context.out("past attempts\n");
+  for (const auto& row : list_at(*page, "rows")) {
+    const Json& exit = object_at(row, "exit");
+    const Json& usage = object_at(row, "usage");
+    context.out(fmt::format(
+        "  {}#{}  {}  exit {}  cpu {}  peak {}  ran {}  {}\n", text_at(row, "ref"),
+        integer_at(row, "attempt"), text_at(row, "state"), integer_at(exit, "code"),
+        short_seconds(number_at(usage, "cpu_seconds")),
+        short_bytes(integer_at(usage, "memory_peak_bytes")),
+        short_seconds(number_at(usage, "wall_seconds")), text_at(exit, "detail")));
+  }
+}
+
+}  // namespace
+
+int ps(const Context& context, const ListOptions& options) {
+  Query query = {{"limit", fmt::format("{}", options.limit)}};
+  query.push_back({"state", !options.state.empty() ? options.state : options.all ? "all" : "active"});
+  if (options.mine) query.push_back({"user", "me"});
+  if (!options.user.empty()) query.push_back({"user", options.user});
+  if (!options.tenant.empty()) query.push_back({"tenant", options.tenant});
+  if (!options.name.empty()) query.push_back({"name", options.name});
+  if (!options.label.empty()) query.push_back({"label", options.label});
+  auto page = context.get("/v1/jobs", query);
+  if (!page.ok()) return context.fail(page.error());
+  if (context.json) return context.out(page->dump(2) + "\n"), 0;
+  const auto now = now_unix_ms();
+  Table table({"JOB", "NAME", "USER", "STATE", "UNITS", "TIME", "WANTS", "WHERE OR WHY"});
+  for (const auto& job : list_at(*page, "jobs")) {
+    if (context.quiet) {
+      context.out(fmt::format("{}\n", integer_at(job, "id")));
+      continue;
+    }
+    const std::string state = text_at(job, "state");
+    table.add({fmt::format("{}", integer_at(job, "id")), text_at(job, "name"),
+               text_at(job, "user"), flag_at(job, "requeued") ? state + " (requeued)" : state,
+               numbers_of(object_at(job, "units")), when(job, now), text_at(job, "resources"),
+               detail(job)},
+              state_colour(state), 3);
+  }
+  if (context.quiet) return 0;
+  if (table.empty())
+    context.note(options.all ? "no jobs" : "no waiting or running jobs; -a shows finished ones");
+  else
+    context.out(table.text(context.screen));
+  if (!text_at(*page, "next").empty())
+    context.note(fmt::format("only the newest {} are shown; --limit shows more", options.limit));
+  return 0;
+}
+
+int show(const Context& context, const std::string& reference) {
+  const bool unit = reference.find_first_of("_.") != std::string::npos;
+  auto answer = context.get((unit ? "/v1/units/" : "/v1/jobs/") + escape(reference));
+  if (!answer.ok()) return context.fail(answer.error());
+  if (context.json) return context.out(answer->dump(2) + "\n"), 0;
+  const Json& job = *answer;
+  const auto now = now_unix_ms();
+  const std::string id =
+      unit ? text_at(job, "ref") : fmt::format("{}", integer_at(job, "id"));
+  line(context, unit ? "unit" : "job", id + "  " + text_at(job, unit ? "job_name" : "name"));
+  line(context, "user", text_at(job, "user"));
+  line(context, "tenant", text_at(job, "tenant"));
+  line(context, "state", text_at(job, "state"));
+  line(context, "reason", text_at(job, "reason"));
+  line(context, "closed", text_at(job, "close_reason"));
+  const auto code = job.find("exit_code");
+  if (code != job.end() && code->is_number()) line(context, "exit code", code->dump());
+  if (!unit) {
+    const Json& units = object_at(job, "units");
+    line(context, "units",
+         fmt::format("{}: {} waiting, {} held, {} running, {} completed, {} failed",
+                     integer_at(units, "total"), integer_at(units, "waiting"),
+                     integer_at(units, "held"), integer_at(units, "running"),
+                     integer_at(units, "completed"), integer_at(units, "failed")));
+    line(context, "wants", text_at(job, "resources"));
+    line(context, "coupling", text_at(job, "coupling"));
+    line(context, "submitted", text_at(job, "submitted") + "  " + relative(text_at(job, "submitted"), now));
+    line(context, "started", text_at(job, "started"));
+    line(context, "ended", text_at(job, "ended"));
+    for (const auto& group : list_at(job, "groups")) {
+      line(context, "directory", text_at(group, "working_directory"));
+      line(context, "output", text_at(group, "output"));
+    }
+    if (!list_at(job, "attempts").empty()) context.out("attempts\n");
+    for (const auto& attempt : list_at(job, "attempts")) show_attempt(context, attempt, now);
+  } else if (!object_at(job, "attempt").empty()) {
+    context.out("attempt\n");
+    show_attempt(context, object_at(job, "attempt"), now);
+  }
+  if (!unit) show_past(context, id);
+  return 0;
+}
+
+int history(const Context& context, const HistoryOptions& options) {
+  Query query = {{"limit", fmt::format("{}", options.limit)}};
+  const std::pair<const char*, const std::string*> filters[] = {
+      {"job", &options.job},     {"user", &options.user}, {"tenant", &options.tenant},
+      {"state", &options.state}, {"from", &options.from}, {"to", &options.to}};
+  for (const auto& [name, value] : filters)
+    if (!value->empty()) query.push_back({name, *value});
+  auto page = context.get("/v1/history", query);
+  if (!page.ok()) return context.fail(page.error());
+  if (context.json) return context.out(page->dump(2) + "\n"), 0;
+  Table table({"UNIT", "NAME", "USER", "STATE", "EXIT", "WAITED", "RAN", "CPU", "PEAK", "NODES", ""});
+  for (const auto& row : list_at(*page, "rows")) {
+    if (context.quiet) {
+      context.out(text_at(row, "ref") + "\n");
+      continue;
+    }
+    const Json& exit = object_at(row, "exit");
+    const Json& usage = object_at(row, "usage");
+    table.add({fmt::format("{}#{}", text_at(row, "ref"), integer_at(row, "attempt")),
+               text_at(row, "job_name"), text_at(row, "user"), text_at(row, "state"),
+               fmt::format("{}", integer_at(exit, "code")),
+               short_seconds(number_at(row, "wait_seconds")),
+               short_seconds(number_at(usage, "wall_seconds")),
+               short_seconds(number_at(usage, "cpu_seconds")),
+               short_bytes(integer_at(usage, "memory_peak_bytes")), joined(list_at(row, "nodes")),
+               text_at(exit, "detail")},
+              state_colour(text_at(row, "state")), 3);
+  }
+  if (!context.quiet) context.out(table.text(context.screen));
+  return 0;
+}
+
+int explain(const Context& context, const std::string& reference) {
+  auto answer = context.get("/v1/jobs/" + escape(reference) + "/explain");
+  if (!answer.ok()) return context.fail(answer.error());
+  if (context.json) return context.out(answer->dump(2) + "\n"), 0;
+  context.out(fmt::format("job {} ({}) is {}: {}\n", integer_at(*answer, "job"),
+                          text_at(*answer, "name"),
+                          context.screen.paint(text_at(*answer, "state"),
+                                               state_colour(text_at(*answer, "state"))),
+                          text_at(*answer, "summary")));
+  const Json& verdicts = list_at(*answer, "verdicts");
+  for (const auto& verdict : verdicts)
+    if (verdicts.size() > 1 || text_at(verdict, "sentence") != text_at(*answer, "summary"))
+      context.out(fmt::format("  {} unit(s): {}\n", integer_at(verdict, "units"),
+                              text_at(verdict, "sentence")));
+  const std::string start = text_at(*answer, "predicted_start");
+  if (!start.empty())
+    context.out(fmt::format("predicted start: {} ({})\n", relative(start, now_unix_ms()), start));
+  const auto position = answer->find("position");
+  if (position != answer->end() && position->is_number())
+    context.out(fmt::format("position in the queue: {} of {}\n", position->get<std::int64_t>(),
+                            integer_at(*answer, "waiting_jobs")));
+  return 0;
+}
+
+int change(const Context& context, const std::string& verb,
+           const std::vector<std::string>& references, const std::string& reason) {
+  int worst = 0;
+  for (const auto& reference : references) {
+    Json body = Json::object();
+    if (!reason.empty()) body["reason"] = reason;
+    auto answer = context.post("/v1/jobs/" + escape(reference) + "/" + verb, body);
+    if (!answer.ok()) {
+      worst = context.fail(answer.error());
+      continue;
+    }
+    if (context.json)
+      context.out(answer->dump(2) + "\n");
+    else if (context.quiet)
+      context.out(reference + "\n");
+    else
+      context.out(text_at(*answer, "message") + "\n");
+  }
+  return worst;
+}
+
+int update(const Context& context, const std::string& reference, const UpdateOptions& options) {
+  Json body = Json::object();
+  if (!options.name.empty()) body["name"] = options.name;
+  if (!options.time.empty()) body["time_limit"] = options.time;
+  if (!options.begin.empty()) body["begin"] = options.begin;
+  if (!options.deadline.empty()) body["deadline"] = options.deadline;
+  if (options.priority) body["priority"] = *options.priority;
+  if (options.parallel) body["parallel"] = *options.parallel;
+  auto response = context.client.patch("/v1/jobs/" + escape(reference), body.dump());
+  if (!response.ok()) return context.fail(response.error());
+  const Json answer = Json::parse(response->body, nullptr, false);
+  context.out(context.json ? answer.dump(2) + "\n" : text_at(answer, "message") + "\n");
+  return 0;
+}
+
+}  // namespace busbar::cli

@@ -1,0 +1,69 @@
+// The commands about jobs. Each prints its answer and gives the process's exit code.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/context.hpp"
+
+namespace busbar::cli {
+
+// What `run` and `submit SCRIPT` take from options instead of a file; "" where nothing was said.
+struct JobOptions {
+  std::string name, cores, memory, gpus, time, array, tenant, tasks, coupling, launcher, output;
+  std::string begin, priority, directory;
+  std::vector<std::string> after;
+  std::vector<std::string> environment;  // NAME=value
+  bool exclusive = false;
+  bool hold = false;
+};
+
+// The job file (as JSON) for a script's text or an argument vector.
+Json job_of_script(const std::string& script, const JobOptions& options);
+Json job_of_command(const std::vector<std::string>& command, const JobOptions& options);
+
+struct ListOptions {
+  bool all = false;
+  bool mine = false;
+  std::string state, user, tenant, name, label;
+  std::int64_t limit = 50;
+};
+struct HistoryOptions {
+  std::string job, user, tenant, state, from, to;
+  std::int64_t limit = 50;
+};
+struct LogOptions {
+  bool follow = false;
+  bool error = false;
+  std::string rank = "0";  // a number or "all"
+  std::int64_t tail = -1;  // lines; -1: all
+  std::int64_t attempt = 0;
+};
+struct UpdateOptions {
+  std::string name, time, begin, deadline;
+  std::optional<std::int64_t> priority, parallel;
+};
+
+int submit(const Context& context, const std::vector<std::string>& files, const JobOptions& options,
+           bool wait);
+int run(const Context& context, const std::vector<std::string>& command, const JobOptions& options);
+int plan(const Context& context, const std::string& file);
+int ps(const Context& context, const ListOptions& options);
+int show(const Context& context, const std::string& reference);
+int history(const Context& context, const HistoryOptions& options);
+int explain(const Context& context, const std::string& reference);
+int change(const Context& context, const std::string& verb, const std::vector<std::string>& references,
+           const std::string& reason);
+int update(const Context& context, const std::string& reference, const UpdateOptions& options);
+int wait(const Context& context, const std::vector<std::string>& references,
+         const std::string& until, double timeout_seconds);
+int logs(const Context& context, const std::string& reference, const LogOptions& options);
+int attach(const Context& context, const std::string& reference);
+
+// Follows a unit's or job's output to its end; Ctrl-C detaches. The job's exit code, or 125.
+int follow_to_end(const Context& context, const std::string& reference);
+// Waits until the job ended; the exit code, or an error.
+Result<int> wait_for_end(const Context& context, const std::string& reference);
+
+}  // namespace busbar::cli

@@ -1,0 +1,177 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <climits>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "base/text.hpp"
+#include "cli/jobs.hpp"
+
+namespace busbar::cli {
+namespace {
+
+constexpr std::size_t file_bytes_max = std::size_t{1} << 20;
+
+std::string current_directory() {
+  char path[PATH_MAX];
+  return getcwd(path, sizeof path) == nullptr ? "/" : path;
+}
+
+Result<std::string> read_file(const std::string& name) {
+  std::ostringstream text;
+  if (name == "-") {
+    text << std::cin.rdbuf();
+  } else {
+    std::ifstream file(name, std::ios::binary);
+    if (!file) return {Errc::invalid, fmt::format("{} cannot be read; is the path right?", name)};
+    text << file.rdbuf();
+    if (file.bad() || text.fail())
+      return {Errc::invalid, fmt::format("{} cannot be read; is it a file?", name)};
+  }
+  std::string out = std::move(text).str();
+  if (out.size() > file_bytes_max)
+    return {Errc::invalid, fmt::format("{} is {} bytes long; a job file has at most 1 MB. Put data "
+                                       "into files of its own and name them in `run:`",
+                                       name, out.size())};
+  return out;
+}
+
+void put(Json& job, const char* field, const std::string& value) {
+  if (!value.empty()) job[field] = value;
+}
+
+void add_options(Json& job, const JobOptions& options) {
+  put(job, "name", options.name);
+  put(job, "cores", options.cores);
+  put(job, "memory", options.memory);
+  put(job, "gpus", options.gpus);
+  put(job, "time", options.time);
+  put(job, "array", options.array);
+  put(job, "tenant", options.tenant);
+  put(job, "tasks", options.tasks);
+  put(job, "coupling", options.coupling);
+  put(job, "launcher", options.launcher);
+  put(job, "output", options.output);
+  put(job, "begin", options.begin);
+  put(job, "priority", options.priority);
+  put(job, "directory", options.directory);
+  if (!options.after.empty()) job["after"] = options.after;
+  if (options.exclusive) job["exclusive"] = true;
+  if (options.hold) job["hold"] = true;
+  for (const auto& variable : options.environment) {
+    const std::size_t equals = variable.find('=');
+    const char* inherited = std::getenv(variable.c_str());
+    if (equals != std::string::npos)
+      job["environment"][variable.substr(0, equals)] = variable.substr(equals + 1);
+    else if (inherited != nullptr)
+      job["environment"][variable] = inherited;
+  }
+}
+
+// The job file's text: as it is, or made from a script.
+Result<std::string> body_of(const std::string& name, const JobOptions& options) {
+  BUSBAR_TRY(text, read_file(name));
+  if (!text.starts_with("#!")) return text;
+  Json job = job_of_script(text, options);
+  if (!job.contains("name")) job["name"] = name == "-" ? "script" : name.substr(name.rfind('/') + 1);
+  return job.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<Json> post_job(const Context& context, const std::string& path, const std::string& body,
+                      const std::string& file) {
+  const Query query = {{"directory", current_directory()}, {"file", file == "-" ? "stdin" : file}};
+  BUSBAR_TRY(response, context.client.post(path, body, query, "application/yaml"));
+  Json answer = Json::parse(response.body, nullptr, false);
+  if (!answer.is_object()) return {Errc::corrupt, "the daemon's answer is not JSON"};
+  return answer;
+}
+
+void print_submitted(const Context& context, const Json& answer) {
+  if (context.json) return context.out(answer.dump(2) + "\n");
+  for (const auto& warning : list_at(answer, "warnings"))
+    if (warning.is_string()) context.note("warning: " + warning.get<std::string>());
+  for (const auto& job : list_at(answer, "jobs")) {
+    const auto id = integer_at(job, "id");
+    if (context.quiet)
+      context.out(fmt::format("{}\n", id));
+    else
+      context.out(fmt::format("submitted job {} ({})\n", id, text_at(job, "name")));
+  }
+}
+
+}  // namespace
+
+Json job_of_script(const std::string& script, const JobOptions& options) {
+  Json job = Json::object();
+  job["run"] = script;
+  add_options(job, options);
+  return job;
+}
+
+Json job_of_command(const std::vector<std::string>& command, const JobOptions& options) {
+  Json job = Json::object();
+  job["command"] = command;
+  add_options(job, options);
+  if (!job.contains("name") && !command.empty())
+    job["name"] = command[0].substr(command[0].rfind('/') + 1);
+  return job;
+}
+
+int submit(const Context& context, const std::vector<std::string>& files, const JobOptions& options,
+           bool wait) {
+  std::vector<std::string> ids;
+  for (const auto& file : files) {
+    auto body = body_of(file, options);
+    if (!body.ok()) return context.fail(body.error());
+    auto answer = post_job(context, "/v1/jobs", *body, file);
+    if (!answer.ok()) return context.fail(answer.error());
+    print_submitted(context, *answer);
+    for (const auto& job : list_at(*answer, "jobs"))
+      ids.push_back(fmt::format("{}", integer_at(job, "id")));
+  }
+  return wait ? cli::wait(context, ids, "ended", -1) : 0;
+}
+
+int run(const Context& context, const std::vector<std::string>& command,
+        const JobOptions& options) {
+  const Json job = job_of_command(command, options);
+  auto answer = post_job(context, "/v1/jobs",
+                         job.dump(-1, ' ', false, Json::error_handler_t::replace), "command line");
+  if (!answer.ok()) {
+    context.fail(answer.error());
+    return answer.error().code == Errc::unavailable ? exit_busbar_failed : exit_refused;
+  }
+  const Json& jobs = list_at(*answer, "jobs");
+  if (jobs.empty()) return exit_busbar_failed;
+  const std::string id = fmt::format("{}", integer_at(jobs.front(), "id"));
+  if (context.screen.interactive)
+    context.note(fmt::format("job {} submitted; Ctrl-C leaves it running", id));
+  return follow_to_end(context, id);
+}
+
+int plan(const Context& context, const std::string& file) {
+  auto body = body_of(file, {});
+  if (!body.ok()) return context.fail(body.error());
+  auto answer = post_job(context, "/v1/plan", *body, file);
+  if (!answer.ok()) return context.fail(answer.error());
+  if (context.json) return context.out(answer->dump(2) + "\n"), 0;
+  const auto now = now_unix_ms();
+  bool possible = true;
+  for (const auto& job : list_at(*answer, "jobs")) {
+    possible = possible && flag_at(job, "possible");
+    const std::string starts = text_at(job, "starts");
+    std::string line = fmt::format("{}: ", text_at(job, "name"));
+    if (!starts.empty()) line += fmt::format("would start {}. ", relative(starts, now));
+    context.out(line + text_at(job, "sentence") + "\n");
+    for (const auto& claim : list_at(job, "claims"))
+      context.out(fmt::format("  {} x task on {}: {} cores, {}{}\n", integer_at(claim, "tasks"),
+                              text_at(claim, "node"), number_at(claim, "cores"),
+                              short_bytes(integer_at(claim, "memory_bytes")),
+                              flag_at(claim, "simulated") ? " (simulated)" : ""));
+  }
+  return possible ? 0 : exit_refused;
+}
+
+}  // namespace busbar::cli
