@@ -17,11 +17,14 @@ JUNIT = """<testsuite>
 <testcase name="b" status="fail"><failure/><system-out>oops</system-out></testcase>
 <testcase name="c" status="run"><system-out>x\nRan 8 tests in 0.1s\n\nOK</system-out></testcase>
 <testcase name="d" status="disabled"><system-out/></testcase>
+<testcase name="e" status="notrun"><skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/></testcase>
+<testcase name="f" status="notrun"><skipped message="Unable to find executable"/></testcase>
 </testsuite>"""
 GTEST = """<testsuites><testsuite>
 <testcase name="a" status="run"/>
 <testcase name="b" status="run"><failure message="no"/></testcase>
 <testcase name="c" status="notrun"/>
+<testcase name="d" status="run"><skipped message="no root"/></testcase>
 </testsuite></testsuites>"""
 
 
@@ -57,11 +60,11 @@ class Engine(unittest.TestCase):
 
     def test_counts_reports(self):
         path = pathlib.Path(self.folder.name) / "report.xml"
-        for text, count, wanted in ((JUNIT, suite.count_junit, (9, 1)),
-                                    (GTEST, suite.count_gtest, (1, 1))):
+        for text, count, wanted in ((JUNIT, suite.count_junit, (9, 2, 1)),
+                                    (GTEST, suite.count_gtest, (1, 1, 1))):
             path.write_text(text)
             counts = count(path)
-            self.assertEqual((counts.passed, counts.failed), wanted)
+            self.assertEqual((counts.passed, counts.failed, counts.skipped), wanted)
 
     def test_the_last_line_is_the_sum_of_all_stages(self):
         code, lines = self.run_all(suite.Stage("one", "g", 9, shell("echo 5 passed, 0 failed")),

@@ -28,10 +28,12 @@ UNITTEST_BAD = re.compile(r"(failures|errors)=(\d+)")
 class Counts:
     passed: int = 0
     failed: int = 0
+    skipped: int = 0  # said by themselves that this machine cannot run them; not counted further
 
     def add(self, other):
         self.passed += other.passed
         self.failed += other.failed
+        self.skipped += other.skipped
 
 
 @dataclasses.dataclass
@@ -160,11 +162,12 @@ def count_junit(path):
     """Cases of a ctest --output-junit file; a test that counts its own cases is believed."""
     total = Counts()
     for case in xml_tree.parse(path).getroot().iter("testcase"):
-        status = case.get("status")
-        if status == "disabled" or case.find("skipped") is not None and status != "notrun":
-            continue
-        good = status == "run"
-        total.add(count_text(case.findtext("system-out") or "", 0 if good else 1))
+        skipped = case.find("skipped")
+        if skipped is not None and skipped.get("message", "").startswith("SKIP_"):
+            total.skipped += 1
+        elif case.get("status") != "disabled":
+            good = case.get("status") == "run"
+            total.add(count_text(case.findtext("system-out") or "", 0 if good else 1))
     return total
 
 
@@ -172,9 +175,11 @@ def count_gtest(path):
     """Cases of one GoogleTest XML file."""
     total = Counts()
     for case in xml_tree.parse(path).getroot().iter("testcase"):
-        if case.get("status") == "notrun":
+        if case.find("skipped") is not None:
+            total.skipped += 1
+        elif case.get("status") == "notrun":
             continue
-        if case.find("failure") is None:
+        elif case.find("failure") is None:
             total.passed += 1
         else:
             total.failed += 1
@@ -197,6 +202,8 @@ def run_stage(stage):
     if row.seconds > stage.budget_s and not row.note.startswith("stopped"):
         row.counts.failed += 1
         row.note = (row.note + ", " if row.note else "") + "over budget"
+    if row.counts.skipped:
+        row.note = (row.note + ", " if row.note else "") + f"{row.counts.skipped} skipped"
     if row.counts.failed:
         print_tail(context.log_path)
     print(f"   {stage.name}: {row.seconds:.1f} s, {row.counts.passed} passed, "
