@@ -1,0 +1,402 @@
+#include "core/state/capacity.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "base/text.hpp"
+#include "core/state/capacity_fit.hpp"
+
+namespace busbar::core {
+namespace {
+
+// One resource of which the best node has too little.
+struct Short {
+  std::string asked;    // "8 x H100"
+  std::string has;      // "2 x A100"
+  std::string nearest;  // "gpus: A100:2"; "" when nothing near exists
+};
+
+std::string plural(std::int64_t n, std::string_view word) {
+  return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s");
+}
+
+std::string cores_text(MilliCores cores) {
+  return format_milli(cores.value) + (cores == whole_cores(1) ? " core" : " cores");
+}
+
+std::string device_text(const DeviceRequest& request) {
+  std::string text = request.model.empty() ? "accelerator" : printable(request.model);
+  if (request.memory_min_bytes > Bytes(0))
+    text += fmt::format(" with {} of memory", format_bytes(request.memory_min_bytes));
+  return text;
+}
+
+std::string asked_devices(const DeviceRequest& request) {
+  if (request.share < MilliDevices(1000))
+    return fmt::format("{} x {} of one {}", request.count, format_milli(request.share.value),
+                       device_text(request));
+  return fmt::format("{} x {}", request.count, device_text(request));
+}
+
+// "2 x A100, 1 x H100": what is there, by model; empty when there is none.
+std::string devices_of(const Node& node) {
+  std::map<std::string, std::uint32_t> counts;
+  for (const auto& device : node.devices) ++counts[short_model(device)];
+  std::string text;
+  for (const auto& [model, count] : counts)
+    text += fmt::format("{}{} x {}", text.empty() ? "" : ", ", count, model);
+  return text;
+}
+
+// The model a node has most of, as a request would write it: "A100:2"; at most `count`.
+std::string nearest_devices(const Node& node, std::uint32_t count) {
+  std::map<std::string, std::uint32_t> counts;
+  for (const auto& device : node.devices) ++counts[short_model(device)];
+  std::string best;
+  std::uint32_t most = 0;
+  for (const auto& [model, n] : counts)
+    if (n > most) best = model, most = n;
+  return most == 0 ? "" : fmt::format("gpus: {}:{}", best, std::min(most, count));
+}
+
+Short short_devices(const DeviceRequest& request, const Node& node) {
+  const std::uint64_t matching = matching_shares(request, node);
+  const std::string has = devices_of(node);
+  Short out{asked_devices(request), has.empty() ? "no accelerator" : has, ""};
+  if (matching == 0 || request.model.empty()) {
+    out.nearest = nearest_devices(node, request.count);
+  } else {
+    out.nearest = fmt::format("gpus: {}:{}", printable(request.model), matching);
+  }
+  return out;
+}
+
+std::int64_t named_on(const Node& node, const std::string& name) {
+  for (const auto& named : node.named)
+    if (named.name == name) return named.count;
+  return 0;
+}
+
+// What one task asks for beyond what the node has when empty.
+std::vector<Short> shortfalls(const Resources& each, const Node& node) {
+  std::vector<Short> out;
+  for (const auto& request : each.devices)
+    if (matching_shares(request, node) < request.count) out.push_back(short_devices(request, node));
+  if (each.cores > node.cores)
+    out.push_back({cores_text(each.cores), cores_text(node.cores),
+                   "cores: " + format_milli(node.cores.value)});
+  if (each.memory > node.memory)
+    out.push_back({format_bytes(each.memory) + " of memory",
+                   format_bytes(node.memory) + " of memory",
+                   "memory: " + format_bytes(node.memory)});
+  if (each.scratch > node.scratch)
+    out.push_back({format_bytes(each.scratch) + " of scratch",
+                   format_bytes(node.scratch) + " of scratch",
+                   "scratch: " + format_bytes(node.scratch)});
+  if (each.ports > node.port_count)
+    out.push_back({plural(each.ports, "port"), plural(node.port_count, "port"),
+                   fmt::format("ports: {}", node.port_count)});
+  for (const auto& named : each.named) {
+    const std::int64_t has = named_on(node, named.name);
+    if (named.count > has)
+      out.push_back({fmt::format("{} x {}", named.count, printable(named.name)),
+                     fmt::format("{} x {}", has, printable(named.name)),
+                     fmt::format("{}: {}", printable(named.name), has)});
+  }
+  return out;
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) text += i + 1 == parts.size() ? " and " : ", ";
+    text += parts[i];
+  }
+  return text;
+}
+
+std::string listed(const std::vector<Short>& shorts, std::string Short::*field) {
+  std::vector<std::string> parts;
+  for (const auto& one : shorts)
+    if (!(one.*field).empty()) parts.push_back(one.*field);
+  return joined(parts);
+}
+
+// Lacks least; then holds most of what was asked; then the lowest id.
+const Node* best_node(const State& state, const Job& job, const Alternative& alternative) {
+  const Resources& each = alternative.resources;
+  const Node* best = nullptr;
+  std::vector<std::int64_t> best_key;
+  for (const auto& record : state.nodes()) {
+    const Node& node = record.node;
+    if (!eligible(job, alternative, node)) continue;
+    std::int64_t matching = 0;
+    for (const auto& request : each.devices)
+      matching += static_cast<std::int64_t>(
+          std::min<std::uint64_t>(matching_shares(request, node), request.count));
+    std::vector<std::int64_t> key = {
+        matching, -static_cast<std::int64_t>(shortfalls(each, node).size()),
+        each.devices.empty() ? 0 : static_cast<std::int64_t>(node.devices.size()),
+        std::min(each.cores.value, node.cores.value),
+        std::min(each.memory.value, node.memory.value)};
+    if (best == nullptr || key > best_key) best = &node, best_key = std::move(key);
+  }
+  return best;
+}
+
+// "this cluster has 2 x A100 on n1": where accelerators are; at most three nodes are named.
+std::string inventory(const State& state) {
+  std::vector<std::string> parts;
+  std::size_t more = 0;
+  for (const auto& record : state.nodes()) {
+    const std::string has = devices_of(record.node);
+    if (has.empty()) continue;
+    if (parts.size() == 3) {
+      ++more;
+    } else {
+      parts.push_back(fmt::format("{} on {}", has, record.node.name));
+    }
+  }
+  if (parts.empty()) return "and there is no other accelerator here";
+  if (more > 0) parts.push_back(plural(static_cast<std::int64_t>(more), "more node"));
+  return "this cluster has " + joined(parts);
+}
+
+const DeviceRequest* missing_everywhere(const State& state, const Resources& each) {
+  for (const auto& request : each.devices) {
+    const bool somewhere = std::any_of(
+        state.nodes().begin(), state.nodes().end(),
+        [&](const NodeRecord& record) { return matching_shares(request, record.node) > 0; });
+    if (request.count > 0 && !somewhere) return &request;
+  }
+  return nullptr;
+}
+
+// "an H100", "a 4090": capitals are read letter by letter.
+std::string article(const std::string& noun) {
+  const auto capital = [&](std::size_t i) {
+    return i < noun.size() && (std::isupper(static_cast<unsigned char>(noun[i])) != 0 ||
+                               (i > 0 && std::isdigit(static_cast<unsigned char>(noun[i])) != 0));
+  };
+  const std::string_view vowels = capital(0) && capital(1) ? "AEFHILMNORSX" : "aeioAEIO8";
+  return vowels.find(noun.front()) != std::string_view::npos ? "an " : "a ";
+}
+
+struct Group {
+  const State& state;
+  const Job& job;
+  std::uint32_t position;
+
+  const TaskGroup& tasks() const { return job.groups[position]; }
+  std::string who() const {
+    std::string text =
+        job.name.empty() ? std::string("the job") : fmt::format("job \"{}\"", printable(job.name));
+    if (!tasks().name.empty()) text += fmt::format(", group \"{}\",", printable(tasks().name));
+    return text;
+  }
+};
+
+std::string nearest_text(const std::vector<Short>& shorts) {
+  std::vector<std::string> parts;
+  for (const auto& one : shorts)
+    if (!one.nearest.empty()) parts.push_back(one.nearest);
+  const std::string text = fmt::format("{}", fmt::join(parts, ", "));
+  return text.empty() ? "." : ". Nearest: " + text;
+}
+
+// Why no node is even looked at: excluded, or without the features.
+std::string no_node_text(const Group& group, const Alternative& alternative) {
+  if (group.state.nodes().empty())
+    return fmt::format("{} cannot run: no node is registered here", group.who());
+  std::set<std::string> features;
+  for (const auto& record : group.state.nodes())
+    features.insert(record.node.features.begin(), record.node.features.end());
+  std::string text = fmt::format("{} excludes, or constrains away, every node here", group.who());
+  if (!alternative.constraint.empty())
+    text += features.empty() ? "; no node here has features"
+                             : fmt::format("; features here: {}", fmt::join(features, ", "));
+  return text + ". Nearest: the same without constraint and exclude";
+}
+
+// No node could hold one task, even when empty.
+std::string task_text(const Group& group, const Alternative& alternative) {
+  const Node* best = best_node(group.state, group.job, alternative);
+  if (best == nullptr) return no_node_text(group, alternative);
+  const Resources& each = alternative.resources;
+  std::vector<Short> shorts = shortfalls(each, *best);
+  if (shorts.empty())
+    return fmt::format("{} asks for devices that no node has together; the best node, {}, has {}",
+                       group.who(), best->name, devices_of(*best));
+  std::string text =
+      fmt::format("{} asks for {} per task, but ", group.who(), listed(shorts, &Short::asked));
+  const DeviceRequest* missing = missing_everywhere(group.state, each);
+  std::vector<Short> rest = shorts;
+  if (missing != nullptr) {
+    const std::string noun = device_text(*missing);
+    text += fmt::format("no node has {}{}; {}", article(noun), noun, inventory(group.state));
+    std::erase_if(rest, [&](const Short& one) { return one.asked == asked_devices(*missing); });
+    if (!rest.empty()) text += "; ";
+  }
+  if (!rest.empty())
+    text += fmt::format("the best node, {}, has {}", best->name, listed(rest, &Short::has));
+  return text + nearest_text(shorts);
+}
+
+// One task fits somewhere, but not all of the gang together.
+std::string gang_text(const Group& group, const PartFit& part) {
+  const TaskGroup& tasks = group.tasks();
+  std::string shape = plural(tasks.count.min, "task");
+  if (tasks.nodes > 0) shape += fmt::format(" on {}", plural(tasks.nodes, "node"));
+  if (tasks.tasks_per_node > 0) shape += fmt::format(", at most {} a node", tasks.tasks_per_node);
+  std::string where = "all nodes together hold";
+  if (group.job.coupling == Coupling::extreme) {
+    where = part.name.empty() ? "no link domain holds more than"
+                              : fmt::format("the largest link domain, on {}, holds", part.name);
+  } else if (!part.name.empty()) {
+    where = fmt::format("the largest part, {}, holds", part.name);
+  }
+  std::string text =
+      fmt::format("{} asks for {} at once, but {} {}", group.who(), shape, where, part.tasks);
+  if (part.tasks > 0) text += fmt::format(". Nearest: tasks: {}", part.tasks);
+  return text;
+}
+
+// Nothing when the alternative could run; else why not.
+std::optional<std::string> alternative_fails(const Group& group, const Alternative& alternative) {
+  bool fits_somewhere = false;
+  for (const auto& record : group.state.nodes())
+    if (eligible(group.job, alternative, record.node) && tasks_on(alternative, record.node) > 0) {
+      fits_somewhere = true;
+      break;
+    }
+  if (!fits_somewhere) return task_text(group, alternative);
+  if (group.job.coupling == Coupling::loose) return std::nullopt;
+  const PartFit part = best_part(group.state, group.job, group.tasks(), alternative);
+  if (part.tasks >= group.tasks().count.min) return std::nullopt;
+  return gang_text(group, part);
+}
+
+// What one unit of the alternative takes at least of a quota's name.
+std::int64_t least_amount(const State& state, const Resources& each, std::string_view name) {
+  if (name == "cores") return each.cores.value;
+  if (name == "memory") return each.memory.value;
+  if (name == "scratch") return each.scratch.value;
+  std::int64_t amount = 0;
+  for (const auto& named : each.named)
+    if (named.name == name) amount += named.count;
+  for (const auto& request : each.devices) {
+    const std::int64_t devices = request.count * request.share.value;
+    bool covered = name == "gpu" || lower(name) == lower(request.model);
+    if (!covered) {
+      // Every device that would do is one of the quota's.
+      covered = true;
+      const DeviceRequest of_quota{std::string(name), {}, 0, MilliDevices(1000)};
+      for (const auto& record : state.nodes()) {
+        for (const auto& device : record.node.devices)
+          if (device_matches(request, device) && !device_matches(of_quota, device)) covered = false;
+      }
+      covered =
+          covered && missing_everywhere(state, {.devices = {of_quota}, .named = {}}) == nullptr;
+    }
+    if (covered) amount += devices;
+  }
+  return amount;
+}
+
+bool names_countable(const Job& job, std::string_view name) {
+  for (const auto& group : job.groups)
+    for (const auto& alternative : group.any_of)
+      for (const auto& named : alternative.resources.named)
+        if (named.name == name) return true;
+  return false;
+}
+
+std::string quota_text(const Job& job, std::string_view name, std::int64_t amount) {
+  if (name == "memory" || name == "scratch")
+    return fmt::format("{} of {}", format_bytes(Bytes(amount)), name);
+  if (names_countable(job, name)) return fmt::format("{} {}", amount, name);
+  return fmt::format("{} {}", format_milli(amount), name);
+}
+
+}  // namespace
+
+std::string short_model(const Device& device) {
+  std::string word;
+  std::string with_digit;
+  for (std::size_t i = 0; i <= device.model.size(); ++i) {
+    const char c = i < device.model.size() ? device.model[i] : ' ';
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
+      word += c;
+      continue;
+    }
+    const bool digit = word.find_first_of("0123456789") != std::string::npos;
+    const bool starts_with_digit = !word.empty() && word[0] >= '0' && word[0] <= '9';
+    if (digit && !starts_with_digit) return word;
+    if (digit && with_digit.empty()) with_digit = word;
+    word.clear();
+  }
+  if (!with_digit.empty()) return with_digit;
+  return device.model.empty() ? device.vendor : device.model;
+}
+
+bool capacity_known(const State& state) {
+  if (state.synchronised().empty()) return false;
+  return std::all_of(state.nodes().begin(), state.nodes().end(), [&](const NodeRecord& record) {
+    return state.synchronised().contains(record.node.cluster);
+  });
+}
+
+namespace {
+
+// The tenant's quota that even one unit of every alternative would exceed.
+std::optional<Error> over_quota(const State& state, const Job& job) {
+  const auto tenant = state.find_tenant(job.tenant);
+  if (!tenant) return std::nullopt;
+  for (const auto& quota : state.config().tenants[tenant->value].quota) {
+    std::int64_t least = 0;  // of one unit: a task, or the gang
+    for (const auto& group : job.groups) {
+      std::int64_t cheapest = std::numeric_limits<std::int64_t>::max();
+      for (const auto& alternative : group.any_of)
+        cheapest = std::min(cheapest, least_amount(state, alternative.resources, quota.name));
+      if (job.coupling == Coupling::loose) {
+        least = std::max(least, cheapest);
+      } else {
+        least += cheapest * group.count.min;
+      }
+    }
+    if (least <= quota.count) continue;
+    return Error{
+        Errc::unsatisfiable,
+        fmt::format("job \"{}\" asks for {} at once, but the quota of tenant \"{}\" is {}; "
+                    "ask for less, or ask an operator for more",
+                    printable(job.name), quota_text(job, quota.name, least), job.tenant,
+                    quota_text(job, quota.name, quota.count))};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Error> impossible(const State& state, const Job& job) {
+  for (std::uint32_t g = 0; g < job.groups.size(); ++g) {
+    const Group group{state, job, g};
+    std::optional<std::string> first;
+    bool possible = false;
+    for (const auto& alternative : job.groups[g].any_of) {
+      auto fails = alternative_fails(group, alternative);
+      possible = !fails.has_value();
+      if (possible) break;
+      if (!first) first = std::move(fails);
+    }
+    if (possible || !first) continue;
+    const std::size_t others = job.groups[g].any_of.size() - 1;
+    if (others > 0)
+      *first += fmt::format(" (of its first alternative; the other {} cannot run either)", others);
+    return Error{Errc::unsatisfiable, std::move(*first)};
+  }
+  return over_quota(state, job);
+}
+
+}  // namespace busbar::core
