@@ -159,7 +159,7 @@ Result<Ok> check_payloads(const Launch& launch, const std::vector<Payload>& payl
   return Ok{};
 }
 
-std::vector<ProbePlan> probes_of(const std::vector<Payload>& payloads, const NodeFacts& facts,
+std::vector<ProbePlan> probes_of(const std::vector<Payload>& payloads,
                                  const std::vector<const ProcessPlace*>& here,
                                  const std::vector<Environment>& environments) {
   std::vector<ProbePlan> probes;
@@ -178,7 +178,6 @@ std::vector<ProbePlan> probes_of(const std::vector<Payload>& payloads, const Nod
     plan.working_directory = payload.working_directory;
     probes.push_back(std::move(plan));
   }
-  (void)facts;
   return probes;
 }
 
@@ -246,7 +245,7 @@ Result<StartPlan> plan_start(const Launch& launch, const std::vector<Claim>& bou
   plan.request.user_name = facts.account.name;
   plan.request.umask = payloads[here.processes[0]->group].umask;
   put_limits(launch, bound, facts, limits, plan);
-  plan.probes = probes_of(payloads, facts, here.processes, here.environments);
+  plan.probes = probes_of(payloads, here.processes, here.environments);
   for (const ProcessPlace* place : here.processes) {
     const Payload& payload = payloads[place->group];
     shim::ProcessSpec process = describe_process(launch, payload, *place, limits);
@@ -264,7 +263,7 @@ std::vector<ProbePlan> plan_probes(const Launch& launch, const std::vector<Claim
                                    const std::vector<Payload>& payloads, const NodeFacts& facts) {
   if (!check_payloads(launch, payloads)) return {};
   const Here here(launch, bound, payloads, facts);
-  return probes_of(payloads, facts, here.processes, here.environments);
+  return probes_of(payloads, here.processes, here.environments);
 }
 
 }  // namespace busbar::local

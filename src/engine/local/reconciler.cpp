@@ -1,0 +1,448 @@
+#include "engine/local/reconciler.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "model/names.hpp"
+
+namespace busbar::local {
+namespace {
+
+Usage to_usage(const shim::Usage& from) {
+  Usage usage;
+  usage.cpu_time = Span(from.cpu_ms);
+  usage.memory_peak = Bytes(from.memory_peak_bytes);
+  usage.read = Bytes(from.read_bytes);
+  usage.written = Bytes(from.written_bytes);
+  usage.wall_time = Span(from.wall_ms);
+  usage.exact = from.exact;
+  return usage;
+}
+
+EndCause to_cause(shim::Cause cause) {
+  switch (cause) {
+    case shim::Cause::exited:
+      return EndCause::exited;
+    case shim::Cause::timed_out:
+      return EndCause::timed_out;
+    case shim::Cause::out_of_memory:
+      return EndCause::out_of_memory;
+    case shim::Cause::stopped:
+      return EndCause::stopped;
+    case shim::Cause::launch_failed:
+      return EndCause::launch_failed;
+    case shim::Cause::supervisor_lost:
+      return EndCause::node_lost;
+  }
+  return EndCause::node_lost;
+}
+
+AttemptEnded failed_launch(const AttemptId& id, const std::string& sentence) {
+  AttemptEnded ended;
+  ended.attempt = id;
+  ended.exit = {EndCause::launch_failed, 125, 0, sentence};
+  return ended;
+}
+
+}  // namespace
+
+Reconciler::Reconciler(ReconcilerOptions options, CoreBook book, Transport& transport,
+                       Machine& machine, ReportSink report)
+    : options_(std::move(options)),
+      book_(std::move(book)),
+      transport_(transport),
+      machine_(machine),
+      report_(std::move(report)) {}
+
+// --- calls of the Engine
+
+void Reconciler::open(const std::string& installation, const std::vector<Launch>& live, Tick now) {
+  check(!opened_, "an engine is opened once");
+  opened_ = true;
+  opened_at_ = unlinked_since_ = now;
+  installation_ = installation;
+  for (const Launch& launch : live) {
+    Entry entry;
+    entry.launch = launch;
+    entry.id = launch.id;
+    entry.phase = Phase::adopting;
+    for (const LaunchClaim& claim : launch.claims) entry.bound.push_back(claim.claim);
+    book_.adopt(launch);
+    entries_.emplace(launch.name, std::move(entry));
+  }
+  if (connected_) connected(now);
+}
+
+void Reconciler::launch(const Launch& launch, Tick now) {
+  if (const auto known = entries_.find(launch.name); known != entries_.end()) {
+    Entry& entry = known->second;
+    if (entry.phase == Phase::adopting) {
+      entry.launch_asked = true;
+      entry.launch = launch;
+      entry.has_launch = true;
+    }
+    return report_state(entry);
+  }
+  Entry entry;
+  entry.launch = launch;
+  entry.id = launch.id;
+  Entry& kept = entries_.emplace(launch.name, std::move(entry)).first->second;
+  try_start(kept, now);
+}
+
+void Reconciler::end(const std::string& name, Span grace, Tick now) {
+  if (!entries_.contains(name)) look_up(name, now);
+  const auto at = entries_.find(name);
+  if (at == entries_.end()) return;
+  Entry& entry = at->second;
+  if (entry.phase == Phase::ended || entry.phase == Phase::leaving) return report_state(entry);
+  if (entry.phase == Phase::waiting) {
+    AttemptEnded ended;
+    ended.attempt = entry.id;
+    ended.exit = {EndCause::stopped, 0, 0, "it was ended before it started"};
+    return becomes_ended(entry, std::move(ended), false);
+  }
+  entry.end_grace = entry.end_grace ? std::min(*entry.end_grace, grace) : grace;
+  if (entry.phase != Phase::starting) send_end(entry, now);
+}
+
+void Reconciler::look_up(const std::string& name, Tick now) {
+  if (const auto known = entries_.find(name); known != entries_.end())
+    return report_state(known->second);
+  const auto id = parse_attempt_name(installation_, name);
+  if (!id) return machine_.warn(id.error().text);
+  Entry entry;
+  entry.launch.name = name;
+  entry.launch.id = entry.id = *id;
+  entry.has_launch = false;
+  entry.phase = Phase::adopting;
+  Entry& kept = entries_.emplace(name, std::move(entry)).first->second;
+  note_absent(kept, now);
+}
+
+void Reconciler::acknowledge(const std::string& name, Tick now) {
+  const auto at = entries_.find(name);
+  if (at == entries_.end()) return machine_.forgotten(name);
+  Entry& entry = at->second;
+  if (entry.phase != Phase::ended) return;
+  entry.phase = Phase::leaving;
+  machine_.forgotten(name);
+  if (leave(entry, now)) entries_.erase(at);
+}
+
+// --- the connection
+
+void Reconciler::connected(Tick now) {
+  connected_ = true;
+  greeted_ = linked_ = upgrade_sent_ = false;
+  asked_at_ = now;
+  if (!opened_) return;
+  shim::DaemonHello hello;
+  hello.installation = installation_;
+  send(hello);
+}
+
+void Reconciler::disconnected(Tick now) {
+  if (linked_ || !connected_) unlinked_since_ = now;
+  connected_ = greeted_ = linked_ = list_open_ = false;
+}
+
+void Reconciler::frame(std::string_view bytes, Tick now) {
+  if (!opened_) return;
+  const auto message = shim::decode(bytes);
+  if (!message) return machine_.warn("busbar-shim: " + message.error().text);
+  std::visit([&](const auto& it) { on(it, now); }, *message);
+  check_synchronised();
+}
+
+void Reconciler::on(const shim::ShimHello& hello, Tick now) {
+  if (greeted_) return;
+  if (hello.version != shim::protocol_version) {
+    if (upgrade_sent_ || options_.shim_program.empty()) return;
+    upgrade_sent_ = true;
+    shim::Upgrade upgrade;
+    upgrade.path = options_.shim_program;
+    send(upgrade);
+    return;
+  }
+  greeted_ = true;
+  list_open_ = true;  // the pages follow by themselves
+  seen_.clear();
+  asked_at_ = now;
+}
+
+void Reconciler::ask_list(Tick now) {
+  seen_.clear();
+  list_open_ = true;
+  asked_at_ = audited_at_ = now;
+  send(shim::List{});
+}
+
+void Reconciler::on(const shim::Held& held, Tick now) {
+  for (const shim::HeldAttempt& item : held.items) {
+    seen_.insert(item.name);
+    if (item.state != shim::HeldState::ended) {
+      sees_running(item.name, now);
+    } else if (const auto at = entries_.find(item.name); at != entries_.end()) {
+      at->second.absent_since = at->second.absence_asked = tick_never;  // its exit follows
+    }
+  }
+  if (!held.asked.empty()) {
+    const auto at = entries_.find(held.asked);
+    if (!held.items.empty() || at == entries_.end()) return;
+    if (at->second.absence_asked == tick_never) return note_absent(at->second, now);
+    return conclude_absent(at, now);
+  }
+  if (held.last && list_open_) list_complete(now);
+}
+
+void Reconciler::list_complete(Tick now) {
+  list_open_ = false;
+  audited_at_ = now;
+  const bool first = !linked_;
+  linked_ = true;
+  // Said at the first link too: a former daemon may have said the opposite.
+  if (first && (unreachable_reported_ || !reachable_reported_)) {
+    unreachable_reported_ = false;
+    reachable_reported_ = true;
+    report_(NodeReachable{options_.cluster, options_.node});
+  }
+  for (auto& [name, entry] : entries_) {
+    const bool unseen = !seen_.contains(name);
+    if (unseen && (entry.phase == Phase::adopting || entry.phase == Phase::running))
+      note_absent(entry, now);
+    if (!first) continue;
+    if (entry.phase == Phase::waiting || (entry.phase == Phase::starting && unseen))
+      try_start(entry, now);
+    if (entry.end_grace && entry.phase != Phase::starting) send_end(entry, now);
+  }
+  std::erase_if(orphans_, [&](const auto& orphan) { return !seen_.contains(orphan.first); });
+}
+
+void Reconciler::sees_running(const std::string& name, Tick now) {
+  const auto at = entries_.find(name);
+  if (at == entries_.end()) {
+    // Not ours: another installation's, or one that State has closed.
+    if (!parse_attempt_name(installation_, name)) return;
+    if (orphans_.emplace(name, now).second) {
+      shim::End end;
+      end.name = name;
+      end.grace_ms = options_.orphan_grace.value;
+      send(end);
+    }
+    return;
+  }
+  Entry& entry = at->second;
+  entry.absent_since = entry.absence_asked = tick_never;
+  if (entry.phase == Phase::adopting || entry.phase == Phase::starting) becomes_running(entry, now);
+}
+
+void Reconciler::on(const shim::Started& started, Tick now) { sees_running(started.name, now); }
+
+void Reconciler::on(const shim::Exited& exited, Tick now) {
+  const auto at = entries_.find(exited.name);
+  if (at == entries_.end()) {
+    if (!parse_attempt_name(installation_, exited.name)) return;
+    // State has closed it. Not earlier than a late Start of it could still come.
+    if (now < opened_at_ + options_.lateness_max) return;
+    orphans_.erase(exited.name);
+    shim::Acknowledge acknowledge;
+    acknowledge.name = exited.name;
+    send(acknowledge);
+    machine_.forgotten(exited.name);
+    return;
+  }
+  Entry& entry = at->second;
+  if (entry.phase == Phase::ended || entry.phase == Phase::leaving) return;
+  AttemptEnded ended;
+  ended.attempt = entry.id;
+  ended.exit = {to_cause(exited.cause), exited.code, exited.signal, exited.detail};
+  ended.usage = to_usage(exited.usage);
+  if (!entry.failure.empty() && ended.exit.cause == EndCause::stopped) {
+    ended.exit.cause = EndCause::exited;
+    ended.exit.code = std::max(1, ended.exit.code);
+    ended.exit.detail = entry.failure;
+  }
+  becomes_ended(entry, std::move(ended), true);
+}
+
+void Reconciler::on(const shim::Refused& refused, Tick) {
+  const auto at = entries_.find(refused.name);
+  if (at == entries_.end())
+    return machine_.warn("busbar-shim refused a request: " + refused.sentence);
+  Entry& entry = at->second;
+  if (entry.phase == Phase::starting)
+    becomes_ended(entry, failed_launch(entry.id, refused.sentence), false);
+}
+
+// --- one attempt
+
+void Reconciler::try_start(Entry& entry, Tick now) {
+  if (!linked_) return;
+  if (entry.start_frame.empty()) {
+    entry.bound = book_.assign(entry.launch);
+    auto prepared = machine_.prepare(entry.launch, entry.bound);
+    if (!prepared)
+      return becomes_ended(entry, failed_launch(entry.id, prepared.error().text), false);
+    entry.start_frame = std::move(*prepared);
+  }
+  if (!transport_.send(entry.start_frame)) return;
+  entry.phase = Phase::starting;
+  entry.start_sent = now;
+}
+
+void Reconciler::becomes_running(Entry& entry, Tick now) {
+  entry.phase = Phase::running;
+  entry.start_frame = {};
+  if (entry.has_launch) machine_.started(entry.launch, entry.bound);
+  report_state(entry);
+  if (entry.end_grace) send_end(entry, now);
+}
+
+void Reconciler::becomes_ended(Entry& entry, AttemptEnded exit, bool shim_holds_exit) {
+  entry.phase = Phase::ended;
+  entry.start_frame = {};
+  entry.exit = std::move(exit);
+  entry.shim_holds_exit = shim_holds_exit;
+  entry.absent_since = entry.absence_asked = tick_never;
+  book_.release(entry.launch.name);
+  machine_.ended(entry.launch.name);
+  report_state(entry);
+}
+
+// A grace beyond the job's own leaves the rest as the lead of its checkpoint signal.
+void Reconciler::send_end(Entry& entry, Tick now) {
+  entry.end_sent = now;
+  if (!linked_ || !entry.end_grace) return;
+  shim::End end;
+  end.name = entry.launch.name;
+  end.grace_ms = entry.end_grace->value;
+  const bool warns = entry.has_launch && entry.launch.checkpoint.signal != 0;
+  if (warns && *entry.end_grace > entry.launch.grace) {
+    end.grace_ms = entry.launch.grace.value;
+    end.warn_lead_ms = (*entry.end_grace - entry.launch.grace).value;
+  }
+  send(end);
+}
+
+bool Reconciler::leave(const Entry& entry, Tick now) {
+  if (!entry.shim_holds_exit) return true;
+  if (now < std::max(entry.start_sent, opened_at_) + options_.lateness_max) return false;
+  shim::Acknowledge acknowledge;
+  acknowledge.name = entry.launch.name;
+  send(acknowledge);  // lost: its exit is said again at the next list, and acknowledged then
+  return true;
+}
+
+void Reconciler::note_absent(Entry& entry, Tick now) {
+  if (entry.phase != Phase::adopting && entry.phase != Phase::running) return;
+  if (entry.absent_since == tick_never) entry.absent_since = now;
+}
+
+void Reconciler::conclude_absent(Entries::iterator at, Tick now) {
+  Entry& entry = at->second;
+  book_.release(entry.launch.name);
+  machine_.ended(entry.launch.name);
+  if (entry.launch_asked) {
+    entry.phase = Phase::waiting;
+    entry.absent_since = entry.absence_asked = tick_never;
+    if (entry.end_grace) return end(at->first, *entry.end_grace, now);
+    return try_start(entry, now);
+  }
+  report_(AttemptAbsent{entry.id});
+  entries_.erase(at);
+}
+
+void Reconciler::report_state(const Entry& entry) {
+  if (entry.phase == Phase::running) {
+    const bool bound = std::any_of(entry.bound.begin(), entry.bound.end(), [](const Claim& claim) {
+      return claim.binding == Binding::bound;
+    });
+    report_(AttemptStarted{entry.id, bound ? entry.bound : std::vector<Claim>{}});
+  }
+  if (entry.phase == Phase::ended) report_(entry.exit);
+}
+
+void Reconciler::became_ready(const std::string& name, const std::string& address) {
+  const auto at = entries_.find(name);
+  if (at != entries_.end() && at->second.phase == Phase::running)
+    report_(AttemptReady{at->second.id, address});
+}
+
+void Reconciler::probe_failed(const std::string& name, const std::string& sentence, Tick now) {
+  const auto at = entries_.find(name);
+  if (at == entries_.end() || at->second.phase != Phase::running) return;
+  at->second.failure = sentence;
+  end(name, at->second.launch.grace, now);
+}
+
+// --- time
+
+void Reconciler::tick(Tick now) {
+  if (!opened_) return;
+  tick_link(now);
+  if (linked_) {
+    for (auto& [name, entry] : entries_) tick_entry(entry, now);
+    for (auto& [name, sent] : orphans_) {
+      if (!overdue(sent, now)) continue;
+      sent = now;
+      shim::End end;
+      end.name = name;
+      end.grace_ms = 0;
+      send(end);
+    }
+    std::erase_if(entries_, [&](const auto& item) {
+      return item.second.phase == Phase::leaving && leave(item.second, now);
+    });
+  }
+  check_synchronised();
+}
+
+void Reconciler::tick_link(Tick now) {
+  if (connected_ && !greeted_ && overdue(asked_at_, now)) connected(now);
+  if (greeted_ && list_open_ && overdue(asked_at_, now)) ask_list(now);
+  const Span audit = synchronised_ ? options_.audit_interval : options_.answer_wait;
+  if (linked_ && !list_open_ && now >= audited_at_ + audit) ask_list(now);
+  if (!linked_ && !unreachable_reported_ && now >= unlinked_since_ + options_.unreachable_after) {
+    unreachable_reported_ = true;
+    report_(NodeUnreachable{options_.cluster, options_.node});
+  }
+}
+
+void Reconciler::tick_entry(Entry& entry, Tick now) {
+  switch (entry.phase) {
+    case Phase::waiting:
+      return try_start(entry, now);
+    case Phase::starting:
+      if (overdue(entry.start_sent, now)) try_start(entry, now);
+      return;
+    case Phase::adopting:
+    case Phase::running: {
+      if (entry.end_grace && overdue(entry.end_sent, now)) send_end(entry, now);
+      const bool due = entry.absent_since != tick_never && now >= entry.absent_since + settle();
+      if (!due || (entry.absence_asked != tick_never && !overdue(entry.absence_asked, now))) return;
+      entry.absence_asked = now;
+      shim::List list;
+      list.name = entry.launch.name;
+      send(list);
+      return;
+    }
+    case Phase::ended:
+    case Phase::leaving:
+      return;
+  }
+}
+
+void Reconciler::check_synchronised() {
+  if (synchronised_ || !linked_ || !orphans_.empty()) return;
+  const bool open = std::any_of(entries_.begin(), entries_.end(), [](const auto& item) {
+    return item.second.phase == Phase::adopting && item.second.has_launch &&
+           !item.second.launch_asked;
+  });
+  if (open) return;
+  synchronised_ = true;
+  report_(EngineSynchronised{options_.cluster});
+}
+
+}  // namespace busbar::local

@@ -1,0 +1,160 @@
+// Makes the shim's world agree with State's, whatever gets lost between them.
+//
+// Shape    In: calls of the Engine, frames, connects, ticks. Out: frames through the Transport,
+//          reports through the sink. Everything is keyed by attempt name and may be said twice.
+// Holds    a name is started once: a Start is repeated only while its answer is missing, which the
+//          shim answers without starting again; an acknowledgement, after which the shim forgets
+//          the name, goes out only when no Start of it can still be under way. Absence is reported
+//          only after the shim denied the attempt to a question asked `absence_settle` after the
+//          first sign of it, so that a Start under way at a crash has arrived.
+// Source   pure: it reads no clock and touches nothing but its arguments.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/local/core_book.hpp"
+#include "model/command.hpp"
+#include "model/launch.hpp"
+#include "ports/engine.hpp"
+#include "ports/transport.hpp"
+#include "shim/protocol.hpp"
+
+namespace busbar::local {
+
+struct ReconcilerOptions {
+  std::string cluster = "local";
+  std::string node;
+  std::string shim_program;           // an older shim upgrades itself to this; "" never
+  Span answer_wait = seconds(5);      // then a request is said again
+  Span audit_interval = seconds(60);  // between full lists
+  Span absence_settle = Span(300);
+  // How much later than its successors a frame can arrive: zero for a socket.
+  Span lateness_max;
+  Span unreachable_after = seconds(15);
+  Span orphan_grace = seconds(5);
+};
+
+// What the reconciler asks of its machine; the real one reads payloads and touches files.
+class Machine {
+ public:
+  virtual ~Machine() = default;
+  // The encoded StartRequest of an attempt, all that it needs in place. The error's text goes to
+  // the user as a failed launch.
+  virtual Result<std::string> prepare(const Launch& launch, const std::vector<Claim>& bound) = 0;
+  // It runs (said again after a reconnect); it ended; nobody needs anything of it any more.
+  virtual void started(const Launch& launch, const std::vector<Claim>& bound) = 0;
+  virtual void ended(const std::string& name) = 0;
+  virtual void forgotten(const std::string& name) = 0;
+  virtual void warn(const std::string& sentence) = 0;
+};
+
+class Reconciler {
+ public:
+  Reconciler(ReconcilerOptions options, CoreBook book, Transport& transport, Machine& machine,
+             ReportSink report);
+
+  void open(const std::string& installation, const std::vector<Launch>& live, Tick now);
+  void launch(const Launch& launch, Tick now);
+  void end(const std::string& name, Span grace, Tick now);
+  void look_up(const std::string& name, Tick now);
+  void acknowledge(const std::string& name, Tick now);
+
+  void connected(Tick now);
+  void disconnected(Tick now);
+  void frame(std::string_view bytes, Tick now);
+  void tick(Tick now);
+
+  void became_ready(const std::string& name, const std::string& address);
+  // The attempt's readiness probe gave up: the attempt is ended and fails with `sentence`.
+  void probe_failed(const std::string& name, const std::string& sentence, Tick now);
+
+  bool synchronised() const { return synchronised_; }
+  bool linked() const { return linked_; }
+
+ private:
+  enum class Phase {
+    adopting,  // whether the shim has it is not known yet
+    waiting,   // its Start was never sent
+    starting,  // sent, not answered
+    running,
+    ended,
+    leaving,  // acknowledged; its name is kept while a Start may still be under way
+  };
+  struct Entry {
+    Launch launch;
+    AttemptId id;
+    Phase phase = Phase::waiting;
+    bool has_launch = true;     // false: only the name is known
+    bool launch_asked = false;  // launch() came while adopting
+    std::vector<Claim> bound;
+    std::string start_frame;
+    Tick start_sent;
+    std::optional<Span> end_grace;
+    Tick end_sent;
+    Tick absent_since = tick_never;
+    Tick absence_asked = tick_never;
+    std::string failure;  // said instead of the exit's own detail
+    AttemptEnded exit;
+    bool shim_holds_exit = false;
+  };
+  using Entries = std::map<std::string, Entry>;
+
+  template <class T>
+  bool send(const T& message) {
+    return transport_.send(shim::encode(message));
+  }
+  void on(const shim::ShimHello& hello, Tick now);
+  void on(const shim::Held& held, Tick now);
+  void on(const shim::Started& started, Tick now);
+  void on(const shim::Exited& exited, Tick now);
+  void on(const shim::Refused& refused, Tick now);
+  template <class T>
+  void on(const T&, Tick) {}  // what only the daemon says
+
+  void ask_list(Tick now);
+  void list_complete(Tick now);
+  void sees_running(const std::string& name, Tick now);
+  void becomes_running(Entry& entry, Tick now);
+  void becomes_ended(Entry& entry, AttemptEnded exit, bool shim_holds_exit);
+  void try_start(Entry& entry, Tick now);
+  void send_end(Entry& entry, Tick now);
+  void note_absent(Entry& entry, Tick now);
+  void conclude_absent(Entries::iterator at, Tick now);
+  void tick_entry(Entry& entry, Tick now);
+  void tick_link(Tick now);
+  void check_synchronised();
+  void report_state(const Entry& entry);
+  bool leave(const Entry& entry, Tick now);
+  bool overdue(Tick since, Tick now) const { return now >= since + options_.answer_wait; }
+  Span settle() const { return std::max(options_.absence_settle, options_.lateness_max); }
+
+  ReconcilerOptions options_;
+  CoreBook book_;
+  Transport& transport_;
+  Machine& machine_;
+  ReportSink report_;
+
+  std::string installation_;
+  bool opened_ = false;
+  Tick opened_at_;
+  bool synchronised_ = false;
+  bool connected_ = false;
+  bool greeted_ = false;  // the shim said hello on this connection
+  bool linked_ = false;   // ... and listed what it holds
+  bool upgrade_sent_ = false;
+  bool unreachable_reported_ = false;
+  bool reachable_reported_ = false;
+  Tick asked_at_;  // the hello or the list that is not answered yet
+  bool list_open_ = false;
+  Tick unlinked_since_;
+  Tick audited_at_;
+  std::set<std::string> seen_;  // in the list under way
+  Entries entries_;
+  std::map<std::string, Tick> orphans_;  // name, when its End was sent
+};
+
+}  // namespace busbar::local

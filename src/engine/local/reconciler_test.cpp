@@ -1,0 +1,407 @@
+#include "engine/local/reconciler.hpp"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <functional>
+#include <memory>
+
+#include "base/rng.hpp"
+#include "model/names.hpp"
+
+namespace busbar::local {
+namespace {
+
+constexpr Span lateness_max = seconds(2);
+
+// Frames both ways over a bad line: lost, doubled, up to `lateness_max` late and out of order.
+class BadLine : public Transport {
+ public:
+  explicit BadLine(std::uint64_t seed) : rng_(seed) {}
+
+  bool send(std::string frame) override {
+    if (!up) return false;
+    put(true, std::move(frame));
+    return true;
+  }
+  void set_receiver(std::function<void(std::string)>, std::function<void()>,
+                    std::function<void()>) override {}
+  void answer(std::string frame) {
+    if (up) put(false, std::move(frame));
+  }
+  // What an old connection carried to the daemon is gone; what it carried to the shim may arrive.
+  void cut() {
+    up = false;
+    std::erase_if(flying_, [](const Flight& flight) { return !flight.to_shim; });
+  }
+  struct Flight {
+    Tick at;
+    bool to_shim;
+    std::string bytes;
+  };
+  std::vector<Flight> arrived() {
+    std::vector<Flight> due;
+    for (std::size_t i = 0; i < flying_.size();) {
+      if (flying_[i].at > now) {
+        ++i;
+        continue;
+      }
+      due.push_back(std::move(flying_[i]));
+      flying_.erase(flying_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    return due;
+  }
+
+  bool up = false;
+  bool bad = true;
+  Tick now;
+
+ private:
+  void put(bool to_shim, std::string bytes) {
+    if (bad && rng_.chance(1, 8)) return;
+    const std::uint64_t late = static_cast<std::uint64_t>(lateness_max.value);
+    const auto delay = [&] { return Span(bad ? static_cast<std::int64_t>(rng_.below(late)) : 1); };
+    if (bad && rng_.chance(1, 8)) flying_.push_back({now + delay(), to_shim, bytes});
+    flying_.push_back({now + delay(), to_shim, std::move(bytes)});
+  }
+  Rng rng_;
+  std::deque<Flight> flying_;
+};
+
+// The shim as its protocol promises it.
+class SimShim {
+ public:
+  SimShim(BadLine& line, std::uint64_t seed) : line_(line), rng_(seed) {}
+
+  void frame(const std::string& bytes) {
+    const auto message = shim::decode(bytes);
+    ASSERT_TRUE(message.ok());
+    if (std::get_if<shim::DaemonHello>(&*message) != nullptr) {
+      line_.answer(shim::encode(shim::ShimHello{}));
+      list("");
+    } else if (const auto* start = std::get_if<shim::StartRequest>(&*message)) {
+      if (!held.contains(start->name)) {
+        ++starts[start->name];
+        held[start->name] = {line_.now + Span(static_cast<std::int64_t>(rng_.below(20'000))), false,
+                             shim::Cause::exited};
+      }
+      tell(start->name);
+    } else if (const auto* end = std::get_if<shim::End>(&*message)) {
+      const auto at = held.find(end->name);
+      if (at == held.end()) return;
+      if (at->second.ended) return tell(end->name);
+      at->second.ends_at = line_.now;
+      at->second.cause = shim::Cause::stopped;
+    } else if (const auto* done = std::get_if<shim::Acknowledge>(&*message)) {
+      const auto at = held.find(done->name);
+      if (at != held.end() && at->second.ended) held.erase(at);
+    } else if (const auto* asked = std::get_if<shim::List>(&*message)) {
+      list(asked->name);
+    }
+  }
+  void tick() {
+    for (auto& [name, attempt] : held) {
+      if (attempt.ended || attempt.ends_at > line_.now) continue;
+      attempt.ended = true;
+      tell(name);
+    }
+  }
+
+  struct Attempt {
+    Tick ends_at;
+    bool ended = false;
+    shim::Cause cause = shim::Cause::exited;
+  };
+  std::map<std::string, Attempt> held;
+  std::map<std::string, int> starts;
+
+ private:
+  void tell(const std::string& name) {
+    const Attempt& attempt = held[name];
+    if (attempt.ended) {
+      shim::Exited exited;
+      exited.name = name;
+      exited.cause = attempt.cause;
+      line_.answer(shim::encode(exited));
+    } else {
+      shim::Started started;
+      started.name = name;
+      line_.answer(shim::encode(started));
+    }
+  }
+  void list(const std::string& asked) {
+    std::vector<std::string> ended;
+    shim::Held page;
+    page.asked = asked;
+    for (const auto& [name, attempt] : held) {
+      if (!asked.empty() && name != asked) continue;
+      if (attempt.ended) ended.push_back(name);
+      page.items.emplace_back();
+      page.items.back().name = name;
+      page.items.back().state = attempt.ended ? shim::HeldState::ended : shim::HeldState::running;
+      if (!asked.empty() || page.items.size() < 3) continue;
+      page.last = false;
+      line_.answer(shim::encode(page));
+      page.items.clear();
+      page.last = true;
+    }
+    line_.answer(shim::encode(page));
+    for (const std::string& name : ended) tell(name);
+  }
+  BadLine& line_;
+  Rng rng_;
+};
+
+class PlainMachine : public Machine {
+ public:
+  Result<std::string> prepare(const Launch& launch, const std::vector<Claim>&) override {
+    if (launch.job_name == "broken") return {Errc::invalid, "no such folder"};
+    shim::StartRequest start;
+    start.name = launch.name;
+    return shim::encode(start);
+  }
+  void started(const Launch&, const std::vector<Claim>&) override {}
+  void ended(const std::string&) override {}
+  void forgotten(const std::string&) override {}
+  void warn(const std::string& sentence) override { warnings.push_back(sentence); }
+  std::vector<std::string> warnings;
+};
+
+Launch launch_of(std::uint64_t job) {
+  Launch launch;
+  launch.id = {{JobId(job), 0, 0}, 1};
+  launch.name = attempt_name("abc123", launch.id);
+  LaunchClaim claim;
+  claim.claim.cores = whole_cores(1);
+  launch.claims.push_back(claim);
+  return launch;
+}
+
+// State, the daemon and the shim in one loop.
+struct World {
+  explicit World(std::uint64_t seed) : rng(seed), line(mix(seed, 1)), sim(line, mix(seed, 2)) {
+    options.node = "n1";
+    options.lateness_max = lateness_max;
+  }
+
+  void open() {
+    synchronised = false;
+    std::vector<Launch> live;
+    for (const auto& [name, launch] : state) live.push_back(launch);
+    daemon = std::make_unique<Reconciler>(options, CoreBook({{{0, 1, 2, 3}, {}}}), line, machine,
+                                          [this](const Command& report) { take(report); });
+    daemon->open("abc123", live, line.now);
+  }
+  void take(const Command& report) {
+    if (std::get_if<EngineSynchronised>(&report) != nullptr) synchronised = true;
+    if (const auto* ended = std::get_if<AttemptEnded>(&report)) {
+      const std::string name = attempt_name("abc123", ended->attempt);
+      ends[name] = ended->exit;
+      state.erase(name);
+      owed.insert(name);
+    }
+    if (const auto* absent = std::get_if<AttemptAbsent>(&report)) {
+      const std::string name = attempt_name("abc123", absent->attempt);
+      absents.insert(name);
+      state.erase(name);
+    }
+    if (const auto* started = std::get_if<AttemptStarted>(&report))
+      runs.insert(attempt_name("abc123", started->attempt));
+    if (std::get_if<NodeUnreachable>(&report) != nullptr) unreachable = true;
+    if (std::get_if<NodeReachable>(&report) != nullptr) unreachable = false;
+  }
+  void connect(bool up) {
+    if (line.up == up) return;
+    if (up) {
+      line.up = true;
+      daemon->connected(line.now);
+    } else {
+      line.cut();
+      daemon->disconnected(line.now);
+    }
+  }
+  void step() {
+    line.now = line.now + Span(100);
+    for (auto& flight : line.arrived()) {
+      if (flight.to_shim)
+        sim.frame(flight.bytes);
+      else
+        daemon->frame(flight.bytes, line.now);
+    }
+    sim.tick();
+    daemon->tick(line.now);
+  }
+  void start_one() {
+    Launch launch = launch_of(++jobs);
+    if (rng.chance(1, 20)) launch.job_name = "broken";
+    state[launch.name] = launch;
+    daemon->launch(launch, line.now);
+  }
+  const Launch* any() {
+    if (state.empty()) return nullptr;
+    return &std::next(state.begin(), static_cast<std::ptrdiff_t>(rng.below(state.size())))->second;
+  }
+  void misbehave() {
+    if (jobs < 60 && rng.chance(1, 4)) start_one();
+    if (rng.chance(1, 15)) connect(!line.up);
+    if (const Launch* one = any(); one != nullptr && rng.chance(1, 20))
+      daemon->launch(Launch(*one), line.now);
+    if (const Launch* one = any(); one != nullptr && rng.chance(1, 20))
+      daemon->end(std::string(one->name), seconds(1), line.now);
+    if (const Launch* one = any(); one != nullptr && rng.chance(1, 20))
+      daemon->look_up(std::string(one->name), line.now);
+    if (!owed.empty() && rng.chance(1, 3)) {
+      daemon->acknowledge(*owed.begin(), line.now);
+      owed.erase(owed.begin());
+    }
+    if (rng.chance(1, 150)) {  // the daemon is killed; what it owes it no longer knows
+      line.cut();
+      owed.clear();
+      open();
+    }
+  }
+  void settle() {
+    line.bad = false;
+    connect(true);
+    for (int i = 0; i < 3000; ++i) {
+      if (!owed.empty()) {
+        daemon->acknowledge(*owed.begin(), line.now);
+        owed.erase(owed.begin());
+      }
+      step();
+    }
+  }
+
+  ReconcilerOptions options;
+  Rng rng;
+  BadLine line;
+  SimShim sim;
+  PlainMachine machine;
+  std::map<std::string, Launch> state;  // attempts that State holds
+  std::map<std::string, Exit> ends;
+  std::set<std::string> absents;
+  std::set<std::string> runs;
+  std::set<std::string> owed;  // ends not acknowledged yet
+  std::uint64_t jobs = 0;
+  bool unreachable = false;
+  bool synchronised = false;
+  std::unique_ptr<Reconciler> daemon;
+};
+
+TEST(Reconciler, under_faults_nothing_starts_twice_and_every_end_is_told) {
+  int told = 0;
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    World world(seed);
+    world.open();
+    for (int i = 0; i < 1200; ++i) {
+      world.misbehave();
+      world.step();
+    }
+    world.settle();
+    for (const auto& [name, count] : world.sim.starts) {
+      EXPECT_EQ(count, 1) << name << " seed " << seed;
+      EXPECT_TRUE(world.ends.contains(name)) << name << " seed " << seed;
+      EXPECT_FALSE(world.absents.contains(name)) << name << " seed " << seed;
+    }
+    for (std::uint64_t job = 1; job <= world.jobs; ++job) {
+      const std::string name = launch_of(job).name;
+      EXPECT_TRUE(world.ends.contains(name) || world.absents.contains(name))
+          << name << " seed " << seed;
+    }
+    EXPECT_TRUE(world.state.empty()) << "seed " << seed;
+    EXPECT_TRUE(world.sim.held.empty()) << "seed " << seed;
+    EXPECT_TRUE(world.synchronised) << "seed " << seed;
+    EXPECT_FALSE(world.unreachable) << "seed " << seed;
+    EXPECT_TRUE(world.machine.warnings.empty()) << world.machine.warnings[0];
+    told += static_cast<int>(world.ends.size());
+    if (testing::Test::HasFailure()) break;
+  }
+  EXPECT_GT(told, 10'000);
+}
+
+struct Quiet : World {
+  Quiet() : World(7) { line.bad = false; }
+  void run(int steps = 20) {
+    for (int i = 0; i < steps; ++i) step();
+  }
+};
+
+TEST(Reconciler, adopts_what_runs_and_tells_what_is_gone) {
+  Quiet world;
+  Launch runs = launch_of(1);
+  runs.claims[0].claim.binding = Binding::bound;
+  runs.claims[0].claim.core_ids = {2};
+  const Launch ended = launch_of(2);
+  const Launch unknown = launch_of(3);
+  world.state = {{runs.name, runs}, {ended.name, ended}, {unknown.name, unknown}};
+  world.sim.held[runs.name] = {tick_never, false, {}};
+  world.sim.held[ended.name] = {Tick(0), true, {}};
+  const std::string orphan = launch_of(9).name;
+  world.sim.held[orphan] = {tick_never, false, {}};
+  world.sim.held["bb-other1-9-0x0-1"] = {tick_never, false, {}};
+  world.open();
+  world.connect(true);
+  world.run(100);
+  EXPECT_TRUE(world.synchronised);
+  EXPECT_EQ(world.runs, std::set<std::string>{runs.name});
+  EXPECT_EQ(world.absents, std::set<std::string>{unknown.name});
+  EXPECT_TRUE(world.ends.contains(ended.name));
+  EXPECT_FALSE(world.sim.held.contains(orphan));
+  EXPECT_TRUE(world.sim.held.contains("bb-other1-9-0x0-1"));  // another installation's
+  EXPECT_EQ(world.sim.starts.size(), 0U);
+}
+
+TEST(Reconciler, an_attempt_ended_before_it_started_never_starts) {
+  Quiet world;
+  world.open();
+  world.state["x"] = launch_of(1);
+  world.daemon->launch(launch_of(1), world.line.now);  // no shim yet
+  world.daemon->end(launch_of(1).name, seconds(1), world.line.now);
+  world.connect(true);
+  world.run();
+  EXPECT_EQ(world.ends.at(launch_of(1).name).cause, EndCause::stopped);
+  EXPECT_TRUE(world.sim.starts.empty());
+}
+
+TEST(Reconciler, what_cannot_be_prepared_is_a_failed_launch) {
+  Quiet world;
+  world.open();
+  world.connect(true);
+  world.run();
+  Launch broken = launch_of(1);
+  broken.job_name = "broken";
+  world.daemon->launch(broken, world.line.now);
+  const Exit& exit = world.ends.at(broken.name);
+  EXPECT_EQ(exit.cause, EndCause::launch_failed);
+  EXPECT_EQ(exit.detail, "no such folder");
+}
+
+TEST(Reconciler, a_probe_that_gives_up_fails_the_attempt_with_its_sentence) {
+  Quiet world;
+  world.open();
+  world.connect(true);
+  world.run();
+  world.daemon->launch(launch_of(1), world.line.now);
+  world.step();
+  world.sim.held[launch_of(1).name].ends_at = tick_never;
+  world.run(3);
+  world.daemon->probe_failed(launch_of(1).name, "not ready within 5s", world.line.now);
+  world.run();
+  const Exit& exit = world.ends.at(launch_of(1).name);
+  EXPECT_EQ(exit.cause, EndCause::exited);
+  EXPECT_NE(exit.code, 0);
+  EXPECT_EQ(exit.detail, "not ready within 5s");
+}
+
+TEST(Reconciler, a_shim_that_stays_away_makes_the_node_unreachable) {
+  Quiet world;
+  world.open();
+  world.run(200);
+  EXPECT_TRUE(world.unreachable);
+  world.connect(true);
+  world.run();
+  EXPECT_FALSE(world.unreachable);
+}
+
+}  // namespace
+}  // namespace busbar::local
