@@ -40,8 +40,7 @@ constexpr FieldInfo fields[] = {
     {"cores", hardware, "milli", "Cores for each task, in thousandths at the finest. Default 1.",
      "0.5"},
     {"memory", hardware, "size",
-     "Memory for each task: a limit that holds. Without it the job is given none of its own and "
-     "may be the first to go when memory is short.",
+     "Memory for each task, reserved for it and a limit that holds. Without it none is reserved.",
      "64G"},
     {"scratch", hardware, "size", "Local disk for each task.", "100G"},
     {"gpus", hardware, "devices",
@@ -72,7 +71,8 @@ constexpr FieldInfo fields[] = {
      "2h30m"},
     {"grace", job, "span", "From SIGTERM to SIGKILL. Default 30s, at most 1d.", "1m"},
     {"begin", job, "moment", "Not before this moment.", "+10m"},
-    {"deadline", job, "moment", "Cancelled if it has not started by this moment.",
+    {"deadline", job, "moment",
+     "It must have ended by this moment: later it is stopped, or cancelled if it still waits.",
      "2030-12-01 08:00"},
     {"array", work, "array",
      "A loose job's tasks by index, as `1-100`, `1,3,7-9` or `0-100:5`; `%10` runs at most ten at "
@@ -146,7 +146,8 @@ constexpr FieldInfo fields[] = {
     {"backoff_max", in(Scope::restart), "span", "The longest wait. Default 10m.", "5m"},
 
     {"signal", in(Scope::checkpoint), "signal",
-     "Sent when it should save itself. Default: none is sent.", "USR1"},
+     "Sent when it should save itself, grace before its time limit. Default: none is sent.",
+     "USR1"},
     {"grace", in(Scope::checkpoint), "span", "How long saving may take. Default 30s, at most 1d.",
      "2m"},
     {"directory", in(Scope::checkpoint), "pattern",

@@ -249,6 +249,7 @@ class JobFileReader {
   void read_job(const yaml::Value& document) {
     const MapReader fields(document, "", field_names(Scope::job), problems_);
     Job& job = out_.jobs.emplace_back();
+    if (document.kind != yaml::Kind::map) return;
     job.name = name_of_file(context_.file_name);
     if (fields.get("name", job.name)) check_text(fields, "name", check_job_name(job.name));
     if (fields.get("tenant", job.tenant))
@@ -284,6 +285,7 @@ class JobFileReader {
     for (std::size_t i = 0; i < list->items.size(); ++i) {
       const Field item = list.child(i);
       MapReader map(*item.value, item.path, field_names(Scope::group), problems_);
+      if (!item.is(yaml::Kind::map)) continue;
       map.use_defaults(&fields);
       std::string name;
       if (!map.find_here("name")) {

@@ -336,9 +336,7 @@ TEST(JobFile, BoundsOfAFile) {
   EXPECT_EQ(error_of("[]"),
             "a.yaml:1:1: the file holds no job; the smallest one is \"run: hostname\"");
   EXPECT_EQ(error_of("hello"),
-            "a.yaml:1:1: found \"hello\"; write fields, each as \"name: value\"\n"
-            "a.yaml:1:1: nothing to run; add \"run: SCRIPT\" or \"command: "
-            "[PROGRAM, ARGUMENT]\"");
+            "a.yaml:1:1: found \"hello\"; write fields, each as \"name: value\"");
   EXPECT_EQ(error_of("run: " + std::string(1 << 20, 'x')),
             "a.yaml: 1048581 bytes are too many; at most 1048576 are read");
   const Submission big = read_good("run: |\n  " + std::string((1 << 20) - 20, 'x') + "\n");

@@ -181,7 +181,6 @@ class TreeBuilder : public YAML::EventHandler {
 std::string_view hint_of(std::string_view message) {
   if (message.find("illegal map value") != std::string_view::npos)
     return "; a text that holds \": \" needs quotes, and a field needs a line of its own";
-  if (message.find("tab") != std::string_view::npos) return "; indent with spaces";
   if (message.starts_with("end of "))
     return "; the indentation of this line fits no line above, or a closing } or ] or quote is "
            "missing";
@@ -262,6 +261,14 @@ std::string json_as_yaml(std::string_view text) {
   return out;
 }
 
+// Whether the indentation of a line (from 1) holds a tab.
+bool indented_by_tab(std::string_view text, std::uint32_t line) {
+  const auto lines = split(text, '\n');
+  if (line == 0 || line > lines.size()) return false;
+  const std::string_view wanted = lines[line - 1];
+  return wanted.substr(0, wanted.find_first_not_of(" \t")).find('\t') != std::string_view::npos;
+}
+
 Result<std::vector<Value>> parse(const std::string& text, std::string_view file_name,
                                  const Limits& limits) {
   TreeBuilder builder(limits);
@@ -282,7 +289,10 @@ Result<std::vector<Value>> parse(const std::string& text, std::string_view file_
       return error_at(file_name, *place, open_quote_text);
     if (error.msg == YAML::ErrorMsg::UNKNOWN_ANCHOR)
       return error_at(file_name, place_of(error.mark), alias_text);
-    return error_at(file_name, place_of(error.mark),
+    const Place place = place_of(error.mark);
+    if (indented_by_tab(text, place.line))
+      return error_at(file_name, place, "this line is indented by a tab; indent with spaces");
+    return error_at(file_name, place,
                     fmt::format("not valid YAML: {}{}", printable(error.msg), hint_of(error.msg)));
   } catch (const std::exception& error) {
     return error_at(file_name, {}, fmt::format("not valid YAML: {}", printable(error.what())));

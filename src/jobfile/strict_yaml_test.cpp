@@ -78,7 +78,7 @@ TEST(StrictYaml, RefusesWithPlaceAndRemedy) {
       {"a: [1, 2\nb: 3\n", ""},
       {"a: \"x\n", "a.yaml:1:4: the text that begins here has no closing quote"},
       {"a: [\"b\", 'it''s, b]\n\n", "a.yaml:1:10: the text that begins here has no closing quote"},
-      {"a:\n\tb: 1\n", ""},
+      {"a:\n\tb: 1\n", "a.yaml:2:3: this line is indented by a tab; indent with spaces"},
   };
   for (const auto& [text, error] : rows) {
     const std::string got = refusal(text);
