@@ -22,6 +22,8 @@ KILL_TEST = ROOT / "tests" / "e2e" / "kill_test.py"
 STAGE_LABELS = "^(docs|tidy|e2e|long)$"
 ASAN_LIBRARIES = ["base", "model", "match", "core", "ring", "store", "shim", "engine_local",
                   "jobfile", "sim"]
+FUZZ_SEEDS = {name: ["tests/jobfiles/good", "tests/jobfiles/bad", "examples"]
+              for name in ("yaml", "job_file")}
 TSAN_LIBRARIES = ["store", "api", "daemon"]
 
 
@@ -193,6 +195,14 @@ def fuzz_absent():
     return None
 
 
+def fuzz_inputs(name, found):
+    """Folders to start from, the first of which receives what is found; and the dictionary."""
+    seeds = [ROOT / folder for folder in FUZZ_SEEDS.get(name, [])]
+    words = ROOT / "tests" / "fuzz" / f"{name}.dict"
+    return [found, *(seed for seed in seeds if seed.is_dir()),
+            *([f"-dict={words}"] if words.exists() else [])]
+
+
 def run_fuzz(context):
     """Builds the fuzzers; each gets an equal share of what is left of nine tenths of the budget."""
     code, text = context.command(["./scripts/build", "fuzz", "fuzzers"])
@@ -205,10 +215,9 @@ def run_fuzz(context):
     for program in programs:
         found = LOGS / "fuzz" / program.name
         found.mkdir(parents=True, exist_ok=True)
-        seeds = ROOT / "tests" / "fuzz" / "corpus" / program.name.removesuffix("_fuzz")
         code, text = context.command([
             program, f"-max_total_time={share_s}", "-max_len=8192", f"-seed={first_seed()}",
-            f"-artifact_prefix={found}/", found, *([seeds] if seeds.is_dir() else [])])
+            f"-artifact_prefix={found}/", *fuzz_inputs(program.name.removesuffix("_fuzz"), found)])
         total.add(count_text(text, code))
         context.say(f"{program.name}: " + (text.strip().splitlines() or ["silent"])[-1])
     return total
