@@ -1,0 +1,52 @@
+// One unit that asks for a place, and the answer: an allocation, or what was missing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/explain/verdict.hpp"
+#include "core/fit/index.hpp"
+
+namespace busbar::core {
+
+// The unit would hold its place during [start, end).
+struct Ask {
+  const Job* job = nullptr;
+  UnitId unit;
+  TenantId tenant;
+  std::uint32_t attempt = 1;     // the number its next attempt bears
+  std::uint64_t unit_class = 0;  // fit/unit_class.hpp
+  Tick start;
+  Tick end = tick_never;
+  bool breaks_lower_bands = false;  // promises of lower priority bands do not bind it
+};
+
+// start + limit + grace + cleanup, unlimited when the limit is.
+Tick latest_end(const Config& config, const Job& job, Tick start);
+Ask make_ask(const State& state, const UnitId& unit, std::uint64_t unit_class, Tick start);
+
+// Why there was no place, in the words of Verdict.
+struct Miss {
+  Reason reason = Reason::resources;
+  std::string resource;
+  std::int64_t wanted = 0;
+  std::int64_t free = 0;
+  std::int64_t capacity = 0;
+  std::uint32_t nodes_fit = 0;
+  std::uint32_t nodes_wanted = 0;
+  std::string where;
+  bool shorter_may_fit = false;  // a promise or a maintenance reservation stood in the way
+};
+
+struct Found {
+  std::optional<Allocation> allocation;
+  Miss miss;  // when there is none
+};
+
+// Work of a search, counted in nodes looked at.
+struct Steps {
+  std::uint32_t used = 0;
+};
+
+}  // namespace busbar::core

@@ -1,0 +1,101 @@
+// How the tasks of one group are dealt over the nodes that could hold some.
+#include <algorithm>
+
+#include "core/fit/search.hpp"
+
+namespace busbar::core {
+namespace {
+
+// Tasks on each of `nodes` nodes, as even as can be: the first (tasks % nodes) hold one more.
+std::uint32_t even_share(std::uint32_t tasks, std::uint32_t nodes, std::uint32_t position) {
+  return tasks / nodes + (position < tasks % nodes ? 1 : 0);
+}
+
+}  // namespace
+
+// Empty when at least group.count.min tasks cannot be dealt, or with Size::whole fewer than `most`.
+std::vector<Search::Dealt> Search::deal(const TaskGroup& group, Seats seats, Size size,
+                                        std::uint32_t most, bool spread) {
+  const std::uint32_t per_node = group.tasks_per_node;
+  if (per_node > 0)
+    for (auto& seat : seats) seat.cap = std::min(seat.cap, per_node);
+  std::stable_sort(seats.begin(), seats.end(), [](const Seat& a, const Seat& b) {
+    if (a.cap != b.cap) return a.cap > b.cap;
+    if (a.score != b.score) return a.score > b.score;
+    return a.node < b.node;
+  });
+  if (spread) {  // one seat of each part in turn
+    std::map<std::uint64_t, std::uint32_t> turn;
+    std::vector<std::pair<std::uint32_t, Seat>> turns;
+    for (const auto& seat : seats) turns.push_back({turn[seat.spread_part]++, seat});
+    std::stable_sort(turns.begin(), turns.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    seats.clear();
+    for (auto& [round, seat] : turns) seats.push_back(seat);
+  }
+
+  std::uint32_t want = most;
+  std::uint64_t room = 0;
+  for (const auto& seat : seats) room += seat.cap;
+  std::vector<Dealt> dealt;
+
+  if (group.nodes > 0) {  // exactly so many nodes, evenly
+    const std::uint32_t nodes = group.nodes;
+    if (seats.size() < nodes) return {};
+    for (; want >= group.count.min && want >= nodes; --want) {
+      // Seats stand by falling capacity (or by turns), so position p needs its own share only.
+      bool fits = true;
+      for (std::uint32_t p = 0; p < nodes && fits; ++p)
+        fits = seats[p].cap >= even_share(want, nodes, p);
+      if (fits) break;
+      if (size == Size::whole) return {};
+    }
+    if (want < group.count.min || want < nodes) return {};
+    for (std::uint32_t p = 0; p < nodes; ++p)
+      dealt.push_back({seats[p].node, even_share(want, nodes, p)});
+    return dealt;
+  }
+
+  if (per_node > 0) {  // full nodes, the last one holds the rest
+    std::uint32_t left = want;
+    for (const auto& seat : seats) {
+      if (left == 0) break;
+      const std::uint32_t tasks = std::min(left, per_node);
+      if (seat.cap < tasks) continue;
+      dealt.push_back({seat.node, tasks});
+      left -= tasks;
+    }
+    if (left > 0 && (size == Size::whole || want - left < group.count.min)) return {};
+    return dealt;
+  }
+
+  if (room < want) {
+    if (size == Size::whole || room < group.count.min) return {};
+    want = static_cast<std::uint32_t>(room);
+  }
+  if (spread) {  // rounds of one task per node in turn
+    for (const auto& seat : seats) dealt.push_back({seat.node, 0});
+    for (std::uint32_t left = want; left > 0;)
+      for (std::size_t i = 0; i < seats.size() && left > 0; ++i)
+        if (dealt[i].tasks < seats[i].cap) {
+          dealt[i].tasks += 1;
+          left -= 1;
+        }
+    std::erase_if(dealt, [](const Dealt& each) { return each.tasks == 0; });
+    return dealt;
+  }
+  // As few nodes as can be; the last is the one with the least room that is enough.
+  std::uint32_t left = want;
+  for (std::size_t i = 0; i < seats.size() && left > 0; ++i) {
+    std::size_t use = i;
+    if (seats[i].cap >= left)
+      for (std::size_t j = i; j < seats.size() && seats[j].cap >= left; ++j)
+        if (seats[j].cap < seats[use].cap) use = j;
+    const std::uint32_t tasks = std::min(left, seats[use].cap);
+    dealt.push_back({seats[use].node, tasks});
+    left -= tasks;
+  }
+  return dealt;
+}
+
+}  // namespace busbar::core

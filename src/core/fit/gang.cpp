@@ -1,0 +1,214 @@
+#include <algorithm>
+#include <limits>
+
+#include "core/fit/search.hpp"
+
+namespace busbar::core {
+namespace {
+
+constexpr std::size_t whole_cluster = 1;     // depth of the outermost part a gang may span
+constexpr std::size_t parts_tried_max = 16;  // of one level
+constexpr std::uint32_t quota_retries_max = 8;
+
+}  // namespace
+
+Found Search::run_gang() {
+  std::uint32_t alternatives = 1;
+  for (const auto& group : ask_.job->groups)
+    alternatives = std::max(alternatives, static_cast<std::uint32_t>(group.any_of.size()));
+  for (std::uint32_t n = 1; n <= alternatives && !gave_up_; ++n) {
+    const bool placed = ask_.job->coupling == Coupling::extreme ? (alternatives_ = n, run_extreme())
+                                                                : place_gang(n);
+    if (!placed) continue;
+    Found found;
+    found.allocation = std::move(found_);
+    return found;
+  }
+  return {};
+}
+
+// One model of device, and one link domain unless a required level stands for it. A job without
+// devices, or with one device in all, has no rule but its single node.
+bool Search::run_extreme() {
+  const TopologyWish& wish = ask_.job->topology;
+  const bool inside_level = wish.required && depth_of(wish.within) > 0;
+  std::uint64_t devices = 0;
+  for (const auto& group : ask_.job->groups)
+    for (const auto& request : group.any_of[0].resources.devices)
+      devices += std::uint64_t{request.count} * group.count.max;
+  const auto attempt = [&](Size size) {
+    if (!inside_level) return place_level(0, size);
+    for (std::size_t depth = 0; depth <= 1; ++depth)
+      if (place_level(depth == 0 ? 0 : depth_of(wish.within), size)) return true;
+    return false;
+  };
+  for (const Size size : {Size::whole, Size::largest}) {
+    if (devices <= 1) {
+      gang_nodes();
+      if (attempt(size)) return true;
+      continue;
+    }
+    for (const auto& rule : device_rules()) {
+      if (rule.link_domain == 0u) continue;  // not joined by any link
+      DeviceRule applied = rule;
+      if (inside_level) applied.link_domain.reset();
+      rule_ = &applied;
+      gang_nodes();
+      const bool placed = attempt(size);
+      rule_ = nullptr;
+      if (placed) return true;
+    }
+  }
+  return false;
+}
+
+std::set<DeviceRule> Search::device_rules() const {
+  std::set<DeviceRule> rules;
+  for (const auto& [hardware, buckets] : scratch_.index().hardware()) {
+    const NodeId example = buckets.begin()->second.begin()->node;
+    for (const auto& device : scratch_.node(example).devices)
+      rules.insert({device.vendor, device.model, device.link_domain});
+  }
+  return rules;
+}
+
+// The largest size first, in the smallest part that holds it; then what is left of an elastic job
+// in the largest part it may use.
+bool Search::place_gang(std::uint32_t alternatives) {
+  alternatives_ = alternatives;
+  gang_nodes();
+  const TopologyWish& wish = ask_.job->topology;
+  std::size_t deepest = whole_cluster;
+  for (const auto& [node, room] : room_)
+    deepest = std::max(deepest, scratch_.shape(node).parts.size());
+  std::size_t outermost = whole_cluster;
+  if (wish.required && !wish.within.empty()) outermost = depth_of(wish.within);
+  if (place_level(0, Size::whole)) return true;
+  for (std::size_t depth = deepest; depth >= outermost && depth > 0; --depth)
+    if (place_level(depth, Size::whole)) return true;
+  return place_level(outermost, Size::largest);
+}
+
+// Nodes that could hold a task of any group, with their room; into room_.
+void Search::gang_nodes() {
+  room_.clear();
+  std::map<NodeId, std::uint64_t> room;
+  for (std::uint32_t g = 0; g < ask_.job->groups.size(); ++g) {
+    const TaskGroup& group = ask_.job->groups[g];
+    for (std::uint32_t a = 0; a < group.any_of.size() && a < alternatives_; ++a) {
+      for (const auto& [hardware, unused] : scratch_.index().hardware()) {
+        const auto buckets = scratch_.buckets(hardware);
+        if (buckets.empty()) continue;
+        const NodeId example = buckets.front().second->begin()->node;
+        const HardwareFit& fit = scratch_.hardware_fit_of(ask_, g, a, example);
+        if (!fit.possible) continue;
+        const std::int64_t cores = group.any_of[a].resources.cores.value;
+        for (const auto& [key, bucket] : buckets) {
+          if (!could_hold(fit, key)) continue;
+          for (auto it = bucket->lower_bound(Slot{cores, 0, NodeId(0)}); it != bucket->end();
+               ++it) {
+            const std::uint32_t cap = tasks_on({it->node, key, &fit}, g, a, group.count.max);
+            if (cap > 0) room[it->node] += cap;
+          }
+        }
+      }
+    }
+  }
+  room_.assign(room.begin(), room.end());
+}
+
+// The parts at this depth that may hold the job, tightest first; depth 0 are single nodes.
+std::vector<Search::Part> Search::parts_at(std::size_t depth) const {
+  std::map<std::uint64_t, Part> parts;
+  for (const auto& [node, room] : room_) {
+    const auto& path = scratch_.shape(node).parts;
+    if (depth > path.size()) continue;
+    const std::uint64_t key = depth == 0 ? node.value : path[depth - 1];
+    Part& part = parts[key];
+    part.key = key;
+    part.nodes.push_back(node);
+    part.room += room;
+  }
+  std::uint64_t wanted = 0;
+  for (const auto& group : ask_.job->groups) wanted += group.count.min;
+  std::vector<Part> out;
+  for (auto& [key, part] : parts)
+    if (part.room >= wanted) out.push_back(std::move(part));
+  std::sort(out.begin(), out.end(), [](const Part& a, const Part& b) {
+    return a.room != b.room ? a.room < b.room : a.nodes.front() < b.nodes.front();
+  });
+  return out;
+}
+
+bool Search::place_level(std::size_t depth, Size size) {
+  std::vector<Part> parts = parts_at(depth);
+  if (size == Size::largest) std::reverse(parts.begin(), parts.end());
+  if (parts.size() > parts_tried_max) parts.resize(parts_tried_max);
+  for (const auto& part : parts)
+    if (place_in(part.nodes, size)) return true;
+  return false;
+}
+
+// All groups one after another; the scratch stands as before when this returns.
+bool Search::place_in(const std::vector<NodeId>& nodes, Size size) {
+  const Scratch::Mark before = scratch_.mark();
+  found_.claims.clear();
+  bool placed = true;
+  for (std::uint32_t g = 0; g < ask_.job->groups.size() && placed; ++g)
+    placed = place_group(g, nodes, size);
+  scratch_.undo(before);
+  placed = placed && quota_allows(found_);
+  if (!placed) found_.claims.clear();
+  return placed;
+}
+
+bool Search::place_group(std::uint32_t g, const std::vector<NodeId>& nodes, Size size) {
+  const TaskGroup& group = ask_.job->groups[g];
+  const bool spread = !ask_.job->topology.spread.empty();
+  for (std::uint32_t a = 0; a < group.any_of.size() && a < alternatives_; ++a) {
+    std::uint32_t most = group.count.max;
+    const Seats seats = seats_of(g, a, nodes);
+    for (std::uint32_t attempt = 0; attempt < quota_retries_max; ++attempt) {
+      const auto dealt = deal(group, seats, size, most, spread);
+      if (dealt.empty()) break;
+      Allocation mine;
+      std::uint32_t tasks = 0;
+      for (const auto& part : dealt) {
+        mine.claims.push_back(claim_on(part.node, g, a, part.tasks));
+        tasks += part.tasks;
+      }
+      if (!quota_allows(mine)) {  // an elastic group may pass with fewer
+        if (size == Size::whole || tasks <= group.count.min) break;
+        most = std::max(group.count.min, tasks - std::max(1u, (tasks - group.count.min) / 2));
+        continue;
+      }
+      found_.claims.insert(found_.claims.end(), mine.claims.begin(), mine.claims.end());
+      // Groups of one unit are taken under ids of their own: the undo in place_in removes them.
+      const UnitId part{ask_.unit.job, g, std::numeric_limits<std::uint32_t>::max()};
+      scratch_.take(part, ask_.tenant, std::move(mine), ask_.end);
+      return true;
+    }
+  }
+  return false;
+}
+
+Search::Seats Search::seats_of(std::uint32_t g, std::uint32_t a, const std::vector<NodeId>& nodes) {
+  const TaskGroup& group = ask_.job->groups[g];
+  Seats seats;
+  for (const NodeId node : nodes) {
+    const HardwareFit& fit = scratch_.hardware_fit_of(ask_, g, a, node);
+    if (!fit.possible) continue;
+    const Candidate candidate{node, bucket_key(scratch_.free(node)), &fit};
+    Seat seat;
+    seat.node = node;
+    seat.cap = tasks_on(candidate, g, a, group.count.max);
+    if (seat.cap == 0) continue;
+    seat.score = score_of(candidate, g, a, 1);
+    if (!ask_.job->topology.spread.empty())
+      seat.spread_part = part_of(node, ask_.job->topology.spread);
+    seats.push_back(seat);
+  }
+  return seats;
+}
+
+}  // namespace busbar::core

@@ -1,0 +1,21 @@
+// The earliest start of a unit that does not fit now: what runs is released in the order of its
+// latest end until the unit fits. Work without a limit is never released.
+#pragma once
+
+#include "core/fit/find.hpp"
+
+namespace busbar::core {
+
+struct EarliestStart {
+  Tick at;
+  Allocation allocation;
+  std::vector<JobId> blockers;  // whose ends free it, the last to end first; at most 5
+};
+
+// Nothing when no release helps, or when more than `steps_max` steps would be needed. Exact while
+// at most 32 moments lie before it; beyond, and between bookings, an earlier start may be missed.
+// Leaves the scratch as it was.
+std::optional<EarliestStart> earliest_start(Scratch& scratch, const Policy& policy, Ask ask,
+                                            Steps& steps, std::uint32_t steps_max);
+
+}  // namespace busbar::core

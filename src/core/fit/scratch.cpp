@@ -1,0 +1,312 @@
+#include "core/fit/scratch.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace busbar::core {
+
+Tick latest_end(const Config& config, const Job& job, Tick start) {
+  if (job.time_limit == span_unlimited) return tick_never;
+  return start + job.time_limit + job.grace + config.cleanup_bound;
+}
+
+Ask make_ask(const State& state, const UnitId& unit, std::uint64_t unit_class, Tick start) {
+  const JobRecord* record = state.find(unit.job);
+  check(record != nullptr, "a unit asks whose job is gone");
+  const auto tenant = state.find_tenant(record->job.tenant);
+  check(tenant.has_value(), "a job's tenant is not configured");
+  Ask ask;
+  ask.job = &record->job;
+  ask.unit = unit;
+  ask.tenant = *tenant;
+  ask.attempt = state.next_attempt(unit).number;
+  ask.unit_class = unit_class;
+  ask.start = start;
+  ask.end = latest_end(state.config(), record->job, start);
+  return ask;
+}
+
+Scratch::Scratch(const State& state, const Index& index, Tick now)
+    : state_(&state), index_(&index), now_(now) {
+  for (const auto& [id, reservation] : state.reservations())
+    if (reservation.end > now)
+      for (const NodeId node : reservation.nodes)
+        closures_[node].push_back({reservation.start, reservation.end});
+  for (const auto& [unit, promise] : state.promises()) book(promise);
+}
+
+void Scratch::book(const Promised& promise) {
+  unbook(promise.unit);
+  for (const auto& claim : promise.allocation.claims) booked_on_[claim.node].insert(promise.unit);
+  bookings_[promise.unit] = promise;
+}
+
+void Scratch::unbook(const UnitId& unit) {
+  const auto it = bookings_.find(unit);
+  if (it == bookings_.end()) return;
+  for (const auto& claim : it->second.allocation.claims) {
+    const auto node = booked_on_.find(claim.node);
+    if (node == booked_on_.end()) continue;
+    node->second.erase(unit);
+    if (node->second.empty()) booked_on_.erase(node);
+  }
+  bookings_.erase(it);
+}
+
+const NodeFree& Scratch::free(NodeId id) const {
+  const auto it = nodes_.find(id);
+  return it != nodes_.end() ? it->second : index_->nodes()[id.value - 1];
+}
+
+std::vector<std::pair<BucketKey, const Bucket*>> Scratch::buckets(std::uint64_t hardware) const {
+  std::vector<std::pair<BucketKey, const Bucket*>> out;
+  const auto base = index_->hardware().find(hardware);
+  const auto mine = buckets_.find(hardware);
+  if (base != index_->hardware().end())
+    for (const auto& [key, bucket] : base->second)
+      if (mine == buckets_.end() || !mine->second.contains(key)) out.push_back({key, &bucket});
+  if (mine == buckets_.end()) return out;
+  for (const auto& [key, bucket] : mine->second)
+    if (!bucket.empty()) out.push_back({key, &bucket});
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  return out;
+}
+
+void Scratch::change_node(const Claim& claim, bool taken) {
+  const NodeId id = claim.node;
+  const auto [it, fresh] = nodes_.try_emplace(id);
+  if (fresh) it->second = index_->nodes()[id.value - 1];
+  NodeFree& free = it->second;
+  const NodeShape& shape_of_node = shape(id);
+  const auto own_bucket = [&](const BucketKey& key) -> Bucket& {
+    const auto [bucket, copied] = buckets_[shape_of_node.hardware].try_emplace(key);
+    if (copied) {
+      const auto hardware = index_->hardware().find(shape_of_node.hardware);
+      if (hardware != index_->hardware().end()) {
+        const auto base = hardware->second.find(key);
+        if (base != hardware->second.end()) bucket->second = base->second;
+      }
+    }
+    return bucket->second;
+  };
+  if (shape_of_node.open) own_bucket(bucket_key(free)).erase(slot(free, id));
+  (taken ? core::take : core::give)(free, node(id), claim);
+  if (shape_of_node.open) own_bucket(bucket_key(free)).insert(slot(free, id));
+}
+
+void Scratch::count(TenantId tenant, const std::vector<std::int64_t>& quota, const Held& held,
+                    std::int64_t sign) {
+  TenantChange& change = tenants_[tenant];
+  change.quota.resize(std::max(change.quota.size(), quota.size()));
+  for (std::size_t i = 0; i < quota.size(); ++i) change.quota[i] += sign * quota[i];
+  change.held.cores += sign * held.cores;
+  change.held.memory += sign * held.memory;
+  change.held.weight += sign * held.weight;
+  change.running += sign;
+}
+
+void Scratch::put(const UnitId& unit, Taken taken) {
+  for (const auto& claim : taken.allocation.claims) {
+    change_node(claim, true);
+    taken_on_[claim.node].insert(unit);
+  }
+  count(taken.tenant, taken.quota, taken.held, 1);
+  taken_of_[{unit.job, unit.group}] += 1;
+  taken_.emplace(unit, std::move(taken));
+}
+
+Scratch::Taken Scratch::remove(const UnitId& unit) {
+  const auto it = taken_.find(unit);
+  check(it != taken_.end(), "a unit is released that was not taken");
+  Taken taken = std::move(it->second);
+  taken_.erase(it);
+  for (const auto& claim : taken.allocation.claims) {
+    change_node(claim, false);
+    taken_on_[claim.node].erase(unit);
+  }
+  count(taken.tenant, taken.quota, taken.held, -1);
+  taken_of_[{unit.job, unit.group}] -= 1;
+  return taken;
+}
+
+void Scratch::return_attempt(const AttemptId& id, bool released) {
+  const AttemptUse& use = index_->attempts().at(id);
+  for (const auto& claim : use.claims) change_node(claim, !released);
+  count(use.tenant, use.quota, use.held, released ? -1 : 1);
+  if (released)
+    released_.insert(id);
+  else
+    released_.erase(id);
+}
+
+void Scratch::take(const UnitId& unit, TenantId tenant, Allocation allocation, Tick end) {
+  check(!taken_.contains(unit), "a unit is taken twice");
+  Taken taken;
+  taken.tenant = tenant;
+  taken.end = end;
+  taken.held = held_by(*state_, index_->shapes(), allocation.claims);
+  for (const auto& limit : state_->config().tenants[tenant.value].quota)
+    taken.quota.push_back(quota_amount(*state_, allocation, limit.name));
+  taken.allocation = std::move(allocation);
+  put(unit, std::move(taken));
+  changes_.push_back({Change::Kind::took, unit, 0, {}});
+}
+
+void Scratch::release(const AttemptId& attempt) {
+  if (released_.contains(attempt) || !index_->attempts().contains(attempt)) return;
+  return_attempt(attempt, true);
+  changes_.push_back({Change::Kind::released, attempt.unit, attempt.number, {}});
+}
+
+void Scratch::release_taken(const UnitId& unit) {
+  Taken gone = remove(unit);
+  changes_.push_back({Change::Kind::released_taken, unit, 0, std::move(gone)});
+}
+
+void Scratch::release(const Holder& holder) {
+  if (holder.attempt == 0)
+    release_taken(holder.unit);
+  else
+    release(AttemptId{holder.unit, holder.attempt});
+}
+
+void Scratch::undo(Mark mark) {
+  while (changes_.size() > mark.changes) {
+    Change change = std::move(changes_.back());
+    changes_.pop_back();
+    if (change.kind == Change::Kind::took)
+      remove(change.unit);
+    else if (change.kind == Change::Kind::released)
+      return_attempt({change.unit, change.attempt}, false);
+    else
+      put(change.unit, std::move(*change.gone));
+  }
+}
+
+bool Scratch::binds(const UnitId& unit, const Ask& ask) const {
+  if (unit == ask.unit) return false;
+  if (!ask.breaks_lower_bands) return true;
+  const JobRecord* owner = state_->find(unit.job);
+  return owner == nullptr || owner->job.priority >= ask.job->priority;
+}
+
+Tick Scratch::expected_end(Tick end) const {
+  if (end > now_) return end;
+  return now_ + std::max(state_->config().cleanup_bound, seconds(1));
+}
+
+// The node as it will stand at `when`: what ends until then is free, what is promised is taken.
+NodeFree Scratch::at(NodeId id, Tick when, const Ask& ask) const {
+  NodeFree free_then = free(id);
+  const Node& machine = node(id);
+  const auto give_back = [&](const std::vector<Claim>& claims) {
+    for (const auto& claim : claims)
+      if (claim.node == id) core::give(free_then, machine, claim);
+  };
+  for (const auto& attempt : index_->attempts_on(id)) {
+    const AttemptUse& use = index_->attempts().at(attempt);
+    if (expected_end(use.latest_end) <= when && !released_.contains(attempt)) give_back(use.claims);
+  }
+  if (const auto on = taken_on_.find(id); on != taken_on_.end())
+    for (const auto& unit : on->second)
+      if (const Taken& taken = taken_.at(unit); taken.end <= when)
+        give_back(taken.allocation.claims);
+  if (const auto on = booked_on_.find(id); on != booked_on_.end())
+    for (const auto& unit : on->second) {
+      const Promised& promise = bookings_.at(unit);
+      if (promise.at > when || !binds(unit, ask)) continue;
+      const JobRecord* owner = state_->find(unit.job);
+      if (owner != nullptr && latest_end(state_->config(), owner->job, promise.at) <= when)
+        continue;
+      for (const auto& claim : promise.allocation.claims)
+        if (claim.node == id) core::take(free_then, machine, claim);
+    }
+  return free_then;
+}
+
+const NodeFree* Scratch::window(NodeId id, const Ask& ask, NodeFree& storage) const {
+  if (!closures_.empty())
+    if (const auto closed = closures_.find(id); closed != closures_.end())
+      for (const auto& [start, end] : closed->second)
+        if (ask.start < end && start < ask.end) return nullptr;
+  const auto booked = booked_on_.find(id);
+  if (booked == booked_on_.end()) return &free(id);
+  storage = at(id, ask.start, ask);
+  for (const auto& unit : booked->second) {
+    const Tick begins = bookings_.at(unit).at;
+    if (begins > ask.start && begins < ask.end && binds(unit, ask))
+      keep_smaller(storage, at(id, begins, ask));
+  }
+  return &storage;
+}
+
+const HardwareFit& Scratch::hardware_fit_of(const Ask& ask, std::uint32_t group,
+                                            std::uint32_t alternative, NodeId example) const {
+  const FitKey key{ask.unit_class, shape(example).hardware, group, alternative};
+  const auto [it, fresh] = fits_.try_emplace(key);
+  if (fresh) it->second = hardware_fit(node(example), ask.job->groups[group].any_of[alternative]);
+  return it->second;
+}
+
+std::optional<std::size_t> Scratch::quota_passed(TenantId tenant,
+                                                 const Allocation& allocation) const {
+  const auto& limits = state_->config().tenants[tenant.value].quota;
+  for (std::size_t i = 0; i < limits.size(); ++i) {
+    const std::int64_t wanted = quota_amount(*state_, allocation, limits[i].name);
+    if (wanted > 0 && quota_used(tenant, i) + wanted > limits[i].count) return i;
+  }
+  return std::nullopt;
+}
+
+std::int64_t Scratch::quota_used(TenantId tenant, std::size_t position) const {
+  std::int64_t used = index_->tenants()[tenant.value].quota[position];
+  const auto it = tenants_.find(tenant);
+  if (it != tenants_.end() && position < it->second.quota.size())
+    used += it->second.quota[position];
+  return used;
+}
+
+std::uint64_t Scratch::running(TenantId tenant) const {
+  const auto it = tenants_.find(tenant);
+  const std::int64_t more = it == tenants_.end() ? 0 : it->second.running;
+  return static_cast<std::uint64_t>(
+      static_cast<std::int64_t>(state_->tenants()[tenant.value].running) + more);
+}
+
+Held Scratch::held_beyond(TenantId tenant) const {
+  const auto it = tenants_.find(tenant);
+  return it == tenants_.end() ? Held{} : it->second.held;
+}
+
+std::uint32_t Scratch::taken_of(CohortId cohort) const {
+  const auto it = taken_of_.find(cohort);
+  return it == taken_of_.end() ? 0 : it->second;
+}
+
+std::vector<Tick> Scratch::other_edges() const {
+  std::vector<Tick> edges;
+  for (const auto& [unit, promise] : bookings_) {
+    const JobRecord* owner = state_->find(unit.job);
+    if (owner == nullptr) continue;
+    const Tick end = latest_end(state_->config(), owner->job, promise.at);
+    if (end != tick_never) edges.push_back(end);
+  }
+  for (const auto& [node, closed] : closures_)
+    for (const auto& [start, end] : closed) edges.push_back(end);
+  return edges;
+}
+
+std::vector<Scratch::Holder> Scratch::holders_by_end() const {
+  std::vector<Holder> holders;
+  for (const auto& [end, id] : index_->by_end()) {
+    if (end == tick_never) break;
+    if (!released_.contains(id)) holders.push_back({expected_end(end), id.unit, id.number});
+  }
+  for (const auto& [unit, taken] : taken_)
+    if (taken.end != tick_never) holders.push_back({taken.end, unit, 0});
+  std::sort(holders.begin(), holders.end());
+  return holders;
+}
+
+}  // namespace busbar::core

@@ -1,0 +1,139 @@
+// Scratch: a copy-on-write overlay over State and Index. Every what-if (place, reserve, backfill,
+// verify, accept, estimate) takes and releases here and never touches State.
+//
+// Time     the overlay stands at one moment; bookings (promises) and closures (maintenance) lie
+//          ahead of it. `window` says what a node has free during a whole interval.
+// Cost     take and release cost the nodes they name; a bucket is copied when first changed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "core/fit/ask.hpp"
+#include "core/fit/hardware.hpp"
+
+namespace busbar::core {
+
+class Scratch {
+ public:
+  // Books the promises and closes the maintenance windows of `state`.
+  Scratch(const State& state, const Index& index, Tick now);
+
+  struct Mark {
+    std::size_t changes = 0;
+  };
+  Mark mark() const { return {changes_.size()}; }
+  // Takes back every take and release since the mark.
+  void undo(Mark mark);
+
+  // A unit's claims, held until `end`; counted against its tenant.
+  void take(const UnitId& unit, TenantId tenant, Allocation allocation, Tick end);
+  // A live attempt's claims, or those taken by `take` for this unit, come free.
+  void release(const AttemptId& attempt);
+  void release_taken(const UnitId& unit);
+
+  void book(const Promised& promise);
+  void unbook(const UnitId& unit);
+  const std::map<UnitId, Promised>& bookings() const { return bookings_; }
+  // Whether any booking or closure exists: without one, limits do not matter to a fit.
+  bool timed() const { return !bookings_.empty() || !closures_.empty(); }
+
+  const State& state() const { return *state_; }
+  const Index& index() const { return *index_; }
+  Tick now() const { return now_; }
+  const Node& node(NodeId id) const { return state_->nodes()[id.value - 1].node; }
+  const NodeShape& shape(NodeId id) const { return index_->shapes()[id.value - 1]; }
+  const NodeFree& free(NodeId id) const;
+
+  // What the node has free for `ask` during its whole interval: nothing while it is closed.
+  // `storage` is used where a booking must be counted in.
+  const NodeFree* window(NodeId id, const Ask& ask, NodeFree& storage) const;
+  // Open nodes of one hardware by bucket, as they stand on this overlay; bucket keys ascend.
+  std::vector<std::pair<BucketKey, const Bucket*>> buckets(std::uint64_t hardware) const;
+  const HardwareFit& hardware_fit_of(const Ask& ask, std::uint32_t group, std::uint32_t alternative,
+                                     NodeId example) const;
+
+  // The first name of the tenant's quota that the allocation would pass, by position.
+  std::optional<std::size_t> quota_passed(TenantId tenant, const Allocation& allocation) const;
+  std::int64_t quota_used(TenantId tenant, std::size_t position) const;
+  std::uint64_t running(TenantId tenant) const;
+  // What the tenant holds on this overlay beyond State.
+  Held held_beyond(TenantId tenant) const;
+  std::uint32_t taken_of(CohortId cohort) const;  // units taken, not released
+  // Calls f(claims) for each taken unit of the job.
+  template <class F>
+  void each_taken_of(JobId job, F f) const {
+    for (auto it = taken_.lower_bound(UnitId{job, 0, 0});
+         it != taken_.end() && it->first.job == job; ++it)
+      f(it->second.allocation.claims);
+  }
+
+  // When a live attempt's claims are expected back; an overdue one is given the cleanup bound.
+  Tick expected_end(Tick latest_end) const;
+  // Attempts and taken units by expected end, up to the unlimited ones: what comes free when.
+  struct Holder {
+    Tick end;
+    UnitId unit;
+    std::uint32_t attempt = 0;  // 0: taken on this overlay
+    friend auto operator<=>(const Holder&, const Holder&) = default;
+  };
+  std::vector<Holder> holders_by_end() const;
+  // Ends of bookings and closures: moments at which room appears without a release.
+  std::vector<Tick> other_edges() const;
+  void release(const Holder& holder);
+
+ private:
+  struct Taken {
+    TenantId tenant;
+    Allocation allocation;
+    Tick end;
+    std::vector<std::int64_t> quota;
+    Held held;
+  };
+  struct TenantChange {
+    std::vector<std::int64_t> quota;
+    Held held;
+    std::int64_t running = 0;
+  };
+  struct Change {
+    enum class Kind : std::uint8_t { took, released, released_taken } kind;
+    UnitId unit;
+    std::uint32_t attempt = 0;
+    std::optional<Taken> gone;  // of a released_taken
+  };
+
+  void change_node(const Claim& claim, bool taken);
+  void count(TenantId tenant, const std::vector<std::int64_t>& quota, const Held& held,
+             std::int64_t sign);
+  void put(const UnitId& unit, Taken taken);
+  Taken remove(const UnitId& unit);
+  void return_attempt(const AttemptId& id, bool released);
+  NodeFree at(NodeId id, Tick when, const Ask& ask) const;
+  bool binds(const UnitId& unit, const Ask& ask) const;
+
+  const State* state_;
+  const Index* index_;
+  Tick now_;
+  std::map<NodeId, NodeFree> nodes_;
+  std::map<std::uint64_t, Buckets> buckets_;
+  std::map<UnitId, Taken> taken_;
+  std::map<NodeId, std::set<UnitId>> taken_on_;
+  std::map<CohortId, std::uint32_t> taken_of_;
+  std::set<AttemptId> released_;
+  std::map<TenantId, TenantChange> tenants_;
+  std::map<UnitId, Promised> bookings_;
+  std::map<NodeId, std::set<UnitId>> booked_on_;
+  std::map<NodeId, std::vector<std::pair<Tick, Tick>>> closures_;
+  std::vector<Change> changes_;
+  struct FitKey {
+    std::uint64_t unit_class, hardware;
+    std::uint32_t group, alternative;
+    friend auto operator<=>(const FitKey&, const FitKey&) = default;
+  };
+  mutable std::map<FitKey, HardwareFit> fits_;  // remembered, never changes an answer
+};
+
+}  // namespace busbar::core

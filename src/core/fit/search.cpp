@@ -1,0 +1,125 @@
+#include "core/fit/search.hpp"
+
+#include <algorithm>
+
+namespace busbar::core {
+
+Search::Search(Scratch& scratch, const Policy& policy, const Ask& ask, Steps& steps)
+    : scratch_(scratch), policy_(policy), ask_(ask), steps_(steps), steps_before_(steps.used) {
+  for (const auto& name : ask.job->exclude)
+    if (const NodeRecord* record = scratch.state().find_node(name))
+      excluded_.insert(record->node.id);
+}
+
+Found find(Scratch& scratch, const Policy& policy, const Ask& ask, Steps& steps) {
+  return Search(scratch, policy, ask, steps).run();
+}
+
+Found Search::run() {
+  Found found = ask_.job->coupling == Coupling::loose ? run_single() : run_gang();
+  if (found.allocation) return found;
+  found.miss = shortfall();
+  found.miss.shorter_may_fit = blocked_;
+  return found;
+}
+
+NodeAsk Search::node_ask(NodeId node, const HardwareFit& fit, std::uint32_t group,
+                         std::uint32_t alternative, std::uint32_t own_claims) const {
+  return {scratch_.node(node),
+          ask_.job->groups[group].any_of[alternative].resources,
+          fit,
+          ask_.job->exclusive,
+          own_claims,
+          rule_};
+}
+
+// One step: a node looked at during the whole interval of the ask.
+std::uint32_t Search::tasks_on(const Candidate& at, std::uint32_t group, std::uint32_t alternative,
+                               std::uint32_t tasks_max) {
+  steps_.used += 1;
+  if (steps_.used - steps_before_ > search_steps_max) {
+    gave_up_ = true;
+    return 0;
+  }
+  if (!at.fit->possible || excluded_.contains(at.node)) return 0;
+  std::uint32_t own_claims = 0;
+  for (const auto& claim : found_.claims) own_claims += claim.node == at.node ? 1 : 0;
+  const NodeAsk ask = node_ask(at.node, *at.fit, group, alternative, own_claims);
+  NodeFree storage;
+  const NodeFree* free = scratch_.window(at.node, ask_, storage);
+  const NodeFree& plain = scratch_.free(at.node);
+  const std::uint32_t tasks = free != nullptr ? tasks_that_fit(ask, *free, tasks_max) : 0;
+  if (free != &plain && tasks < tasks_max && tasks < tasks_that_fit(ask, plain, tasks_max)) {
+    blocked_ = true;
+    if (blocked_where_.empty()) blocked_where_ = scratch_.node(at.node).name;
+  }
+  return tasks;
+}
+
+bool Search::could_hold(const HardwareFit& fit, const BucketKey& bucket) const {
+  if (bucket.devices_whole < fit.devices_whole) return false;
+  return fit.share_max == 0 || bucket.share_max >= fit.share_max ||
+         bucket.devices_whole > fit.devices_whole;
+}
+
+Score Search::score_of(const Candidate& at, std::uint32_t group, std::uint32_t alternative,
+                       std::uint32_t tasks) const {
+  const Resources& wanted = ask_.job->groups[group].any_of[alternative].resources;
+  const bool opens_for_share = at.fit->share_max > 0 && at.bucket.share_max < at.fit->share_max;
+  NodeCondition condition{scratch_.node(at.node), scratch_.free(at.node)};
+  condition.devices_idle = at.bucket.devices_whole;
+  condition.devices_opened = at.fit->devices_whole * tasks + (opens_for_share ? 1 : 0);
+  condition.cores = wanted.cores * tasks;
+  condition.memory = wanted.memory * tasks;
+  condition.wants_devices = at.fit->devices_whole > 0 || at.fit->share_max > 0;
+  condition.wants_shares = at.fit->share_max > 0;
+  return policy_.node_score(condition);
+}
+
+Claim Search::claim_on(NodeId node, std::uint32_t group, std::uint32_t alternative,
+                       std::uint32_t tasks) {
+  const HardwareFit& fit = scratch_.hardware_fit_of(ask_, group, alternative, node);
+  NodeFree storage;
+  const NodeFree* free = scratch_.window(node, ask_, storage);
+  check(free != nullptr, "a claim on a closed node");
+  Claim claim = make_claim(node_ask(node, fit, group, alternative, 0), *free, tasks,
+                           ask_.unit.job.value + ask_.attempt);
+  claim.node = node;
+  claim.group = group;
+  claim.alternative = alternative;
+  return claim;
+}
+
+bool Search::quota_allows(const Allocation& allocation) {
+  const auto passed = scratch_.quota_passed(ask_.tenant, allocation);
+  if (!passed) return true;
+  if (quota_miss_) return false;
+  const NamedCount& limit = scratch_.state().config().tenants[ask_.tenant.value].quota[*passed];
+  Miss miss;
+  miss.reason = Reason::quota;
+  miss.resource = limit.name;
+  miss.wanted = quota_amount(scratch_.state(), allocation, limit.name);
+  miss.free = limit.count - scratch_.quota_used(ask_.tenant, *passed);
+  miss.capacity = limit.count;
+  miss.where = ask_.job->tenant;
+  quota_miss_ = std::move(miss);
+  return false;
+}
+
+// 0: the node itself; k: the k-th part of NodeShape::parts, the cluster being the first.
+std::size_t Search::depth_of(const std::string& level) const {
+  if (level == "cluster") return 1;
+  const auto& levels = scratch_.state().config().topology_levels;
+  const auto it = std::find(levels.begin(), levels.end(), level);
+  if (it == levels.end()) return 0;
+  return static_cast<std::size_t>(it - levels.begin()) + 2;
+}
+
+std::uint64_t Search::part_of(NodeId node, const std::string& level) const {
+  const std::size_t depth = depth_of(level);
+  const auto& parts = scratch_.shape(node).parts;
+  if (depth == 0 || depth > parts.size()) return node.value;
+  return parts[depth - 1];
+}
+
+}  // namespace busbar::core

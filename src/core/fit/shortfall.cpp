@@ -1,0 +1,149 @@
+// Why a search found nothing, in numbers a person can act on.
+#include <algorithm>
+
+#include "core/fit/search.hpp"
+
+namespace busbar::core {
+namespace {
+
+struct Lack {
+  std::string resource;
+  std::int64_t wanted = 0, free = 0, capacity = 0;
+  std::uint32_t kinds = 0;  // of resources that are short
+};
+
+void note(Lack& lack, std::string resource, std::int64_t wanted, std::int64_t free,
+          std::int64_t capacity) {
+  if (wanted <= free) return;
+  lack.kinds += 1;
+  if (lack.kinds == 1)
+    lack = {std::move(resource), wanted, std::max<std::int64_t>(free, 0), capacity, 1};
+}
+
+// What one task lacks on this node; the scarcest kind of resource is named first.
+Lack lack_of(const Node& node, const NodeFree& free, const Resources& wanted,
+             const HardwareFit& fit) {
+  Lack lack;
+  for (std::size_t r = 0; r < wanted.devices.size(); ++r) {
+    const DeviceRequest& request = wanted.devices[r];
+    std::int64_t usable = 0;
+    for (const std::uint32_t ordinal : fit.ordinals[r])
+      if (free.devices[ordinal] >= request.share) usable += 1000;
+    const bool share = request.share.value < 1000;
+    std::int64_t best_share = 0;
+    for (const std::uint32_t ordinal : fit.ordinals[r])
+      best_share = std::max(best_share, free.devices[ordinal].value);
+    const bool one_share = share && request.count == 1;
+    note(lack, request.model.empty() ? "gpu" : request.model,
+         one_share ? request.share.value : std::int64_t{request.count} * 1000,
+         one_share ? best_share : usable, std::int64_t(fit.ordinals[r].size()) * 1000);
+  }
+  note(lack, "cores", wanted.cores.value, free.cores.value, node.cores.value);
+  note(lack, "memory", wanted.memory.value, free.memory.value, node.memory.value);
+  note(lack, "scratch", wanted.scratch.value, free.scratch.value, node.scratch.value);
+  for (const auto& named : wanted.named)
+    note(lack, named.name, named.count, count_of(free.named, named.name),
+         count_of(node.named, named.name));
+  note(lack, "ports", wanted.ports,
+       std::int64_t{node.port_count} - std::int64_t(free.ports_taken.size()), node.port_count);
+  return lack;
+}
+
+}  // namespace
+
+// Looks at the best few nodes of each hardware that matches, never at all nodes.
+Miss Search::shortfall() {
+  constexpr std::uint32_t nodes_per_hardware = 8;
+  Miss miss;
+  if (quota_miss_) return *quota_miss_;
+  const bool loose = ask_.job->coupling == Coupling::loose;
+  const std::uint32_t group = loose ? ask_.unit.group : 0;
+  const TaskGroup& tasks = ask_.job->groups[group];
+  const Alternative& first = tasks.any_of[0];
+  miss.nodes_wanted = loose ? 1 : tasks.nodes;
+  if (!loose && tasks.nodes == 0 && tasks.tasks_per_node > 0)
+    miss.nodes_wanted = (tasks.count.min + tasks.tasks_per_node - 1) / tasks.tasks_per_node;
+  miss.nodes_fit = static_cast<std::uint32_t>(room_.size());
+
+  std::optional<Lack> best;
+  bool matched = false;
+  for (const auto& [hardware, unused] : scratch_.index().hardware()) {
+    const auto buckets = scratch_.buckets(hardware);
+    if (buckets.empty()) continue;
+    const HardwareFit& fit =
+        scratch_.hardware_fit_of(ask_, group, 0, buckets.front().second->begin()->node);
+    if (!fit.possible) continue;
+    matched = true;
+    std::uint32_t looked = 0;
+    for (auto bucket = buckets.rbegin(); bucket != buckets.rend() && looked < nodes_per_hardware;
+         ++bucket) {
+      const NodeId id = bucket->second->rbegin()->node;
+      ++looked;
+      steps_.used += 1;
+      const Node& node = scratch_.node(id);
+      Lack lack = lack_of(node, scratch_.free(id), first.resources, fit);
+      const auto closer = [&](const Lack& a, const Lack& b) {
+        if (a.kinds != b.kinds) return a.kinds < b.kinds;
+        return a.resource == b.resource && a.wanted - a.free < b.wanted - b.free;
+      };
+      if (!best || closer(lack, *best)) {
+        best = std::move(lack);
+        miss.where = node.name;
+      }
+    }
+  }
+  if (!matched) {
+    describe_closed(miss);
+    return miss;
+  }
+  if (blocked_) {
+    miss.reason = Reason::reserved;
+    miss.where = blocked_where_;
+  } else if (gave_up_) {
+    miss.reason = Reason::not_found_in_budget;
+  }
+  if (best && best->kinds > 0) {
+    miss.resource = best->resource;
+    miss.wanted = best->wanted;
+    miss.free = best->free;
+    miss.capacity = best->capacity;
+    if (!blocked_ || !loose) return miss;
+  }
+  // One task would fit: what is missing is room for all of them (or a promise holds it).
+  const auto& devices = first.resources.devices;
+  miss.resource = devices.empty() ? "cores" : (devices[0].model.empty() ? "gpu" : devices[0].model);
+  const std::int64_t per_task = devices.empty()
+                                    ? first.resources.cores.value
+                                    : std::int64_t{devices[0].count} * devices[0].share.value;
+  std::uint64_t room = 0;
+  for (const auto& [node, tasks_here] : room_) room += tasks_here;
+  miss.wanted = per_task * (loose ? 1 : tasks.count.min);
+  miss.free = per_task * static_cast<std::int64_t>(room);
+  miss.capacity = 0;
+  return miss;
+}
+
+// No open node is of the right kind: says whether one that is closed would be.
+void Search::describe_closed(Miss& miss) {
+  const bool loose = ask_.job->coupling == Coupling::loose;
+  const std::uint32_t group = loose ? ask_.unit.group : 0;
+  const Resources& wanted = ask_.job->groups[group].any_of[0].resources;
+  if (!wanted.devices.empty()) {
+    miss.resource = wanted.devices[0].model.empty() ? "gpu" : wanted.devices[0].model;
+    miss.wanted = std::int64_t{wanted.devices[0].count} * 1000;
+  } else {
+    miss.resource = "cores";
+    miss.wanted = wanted.cores.value;
+  }
+  for (const auto& record : scratch_.state().nodes()) {
+    steps_.used += 1;
+    if (scratch_.shape(record.node.id).open) continue;
+    if (!scratch_.hardware_fit_of(ask_, group, 0, record.node.id).possible) continue;
+    miss.where = record.node.name;
+    miss.nodes_fit += 1;
+    miss.reason = record.schedulable() ? Reason::not_synchronised : Reason::drained;
+    if (miss.reason == Reason::not_synchronised) return;  // it will tell soon: better news
+  }
+}
+
+}  // namespace busbar::core

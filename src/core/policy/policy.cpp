@@ -1,0 +1,54 @@
+#include "core/policy/policy.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "base/maths.hpp"
+#include "core/cycle/plan.hpp"
+
+namespace busbar::core {
+namespace {
+
+// Flat fair share between tenants, submission order inside one, packed nodes.
+class DefaultPolicy : public Policy {
+ public:
+  std::string_view name() const override { return "default"; }
+
+  TenantKey tenant_key(const View& view, TenantId tenant, const Held& beyond) const override {
+    const std::uint32_t weight = view.state.config().tenants[tenant.value].weight;
+    return multiply_divide(fair_share(view, tenant, beyond), 100,
+                           std::max<std::int64_t>(weight, 1));
+  }
+  UnitKey unit_key(const View&, const Job& job) const override {
+    return static_cast<UnitKey>(job.id.value);
+  }
+  bool keys_follow_ids() const override { return true; }
+
+  // Pack: work without devices keeps off accelerator nodes; a share goes to a device that is shared
+  // already; then fewest idle devices left, then best fit on cores, then on memory.
+  Score node_score(const NodeCondition& at) const override {
+    const std::int64_t idle_left = std::int64_t{at.devices_idle} - at.devices_opened;
+    const bool stray = !at.wants_devices && !at.node.devices.empty();
+    const std::int64_t opened = at.wants_shares ? at.devices_opened : 0;
+    return {stray ? -1 : 0, -opened * 1'000'000 - idle_left, (at.cores - at.free.cores).value,
+            (at.memory - at.free.memory).value};
+  }
+  bool packs() const override { return true; }
+};
+
+constexpr std::string_view names[] = {"default"};
+
+}  // namespace
+
+std::span<const std::string_view> policy_names() { return names; }
+
+bool policy_known(std::string_view name) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+std::unique_ptr<Policy> make_policy(std::string_view name) {
+  check(policy_known(name), "the configuration names a policy that is not there");
+  return std::make_unique<DefaultPolicy>();
+}
+
+}  // namespace busbar::core
