@@ -28,7 +28,8 @@ struct Sink {
 std::size_t take_body(char* bytes, std::size_t size, std::size_t count, void* user) {
   auto* sink = static_cast<Sink*>(user);
   const std::string_view piece(bytes, size * count);
-  if (sink->on_bytes && sink->response.status < 400) return sink->on_bytes(piece) ? piece.size() : 0;
+  if (sink->on_bytes && sink->response.status < 400)
+    return sink->on_bytes(piece) ? piece.size() : 0;
   if (sink->response.body.size() + piece.size() > body_bytes_max) return 0;
   sink->response.body.append(piece);
   return piece.size();
@@ -43,7 +44,8 @@ std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* 
     const auto status = words.size() > 1 ? parse_count(words[1]) : Result<std::int64_t>(0);
     sink->response.status = status.ok() ? static_cast<int>(*status) : 0;
   } else if (colon != std::string_view::npos) {
-    sink->response.headers[lower(line.substr(0, colon))] = std::string(trim(line.substr(colon + 1)));
+    sink->response.headers[lower(line.substr(0, colon))] =
+        std::string(trim(line.substr(colon + 1)));
   }
   return size * count;
 }
@@ -78,8 +80,8 @@ Client::~Client() = default;
 std::string escape(std::string_view segment) {
   std::string out;
   for (const char c : segment) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_' || c == '.' || c == '~';
     if (plain) {
       out += c;
     } else {
@@ -161,7 +163,8 @@ Result<Response> Client::send_once(const Request& request, bool& safe_to_repeat)
   return std::move(sink.response);
 }
 
-// A connection that broke in the middle is tried again: reads change nothing, and a POST carries its key.
+// A connection that broke in the middle is tried again: reads change nothing, and a POST carries
+// its key.
 Result<Response> Client::send(const Request& request) {
   for (int attempt = 1;; ++attempt) {
     bool safe_to_repeat = false;

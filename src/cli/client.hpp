@@ -1,6 +1,7 @@
 // The one way to the daemon: HTTP over its Unix socket, or over TCP with a token.
 //
-// Errors   unavailable when nobody answers (a sentence says what to do); otherwise the API's own error
+// Errors   unavailable when nobody answers (a sentence says what to do); otherwise the API's own
+// error
 //          with its code. A POST carries an Idempotency-Key, so that it is safely repeated when the
 //          connection breaks.
 #pragma once

@@ -17,8 +17,8 @@ void Context::note(std::string_view text) const {
 
 int Context::fail(const Error& error) const {
   if (json) {
-    const Json body = {{"error", {{"code", std::string(to_string(error.code))},
-                                  {"message", error.text}}}};
+    const Json body = {
+        {"error", {{"code", std::string(to_string(error.code))}, {"message", error.text}}}};
     fmt::print("{}\n", body.dump(2, ' ', false, Json::error_handler_t::replace));
   }
   fmt::print(stderr, "{} {}\n", screen.paint("busbar:", Colour::red), error.text);

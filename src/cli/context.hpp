@@ -24,8 +24,8 @@ struct Context {
   bool json = false;
   bool quiet = false;
 
-  void out(std::string_view text) const;          // stdout
-  void note(std::string_view text) const;         // stderr, a line, unless quiet
+  void out(std::string_view text) const;   // stdout
+  void note(std::string_view text) const;  // stderr, a line, unless quiet
   // Prints "busbar: sentence" and gives the exit code that fits.
   int fail(const Error& error) const;
   // The answer's JSON; a body that is none is the daemon's fault.
@@ -34,7 +34,8 @@ struct Context {
                     const Query& query = {}) const;
 };
 
-// What the API gives, without throwing: the default where a field is null, absent or of another type.
+// What the API gives, without throwing: the default where a field is null, absent or of another
+// type.
 std::string text_at(const Json& json, const char* field);
 std::int64_t integer_at(const Json& json, const char* field, std::int64_t otherwise = 0);
 double number_at(const Json& json, const char* field, double otherwise = 0);

@@ -85,8 +85,8 @@ Result<std::size_t> read_on(const Context& context, Reader& reader, double follo
   if (reader.attempt > 0) query.push_back({"attempt", fmt::format("{}", reader.attempt)});
   BUSBAR_TRY(response, context.client.get("/v1/units/" + escape(reader.unit) + "/log", query));
   const std::int64_t size = header_number(response, "x-busbar-size");
-  reader.offset = header_number(response, "x-busbar-offset") +
-                  static_cast<std::int64_t>(response.body.size());
+  reader.offset =
+      header_number(response, "x-busbar-offset") + static_cast<std::int64_t>(response.body.size());
   show_bytes(context, reader, response.body);
   reader.at_end = is_final(header_text(response, "x-busbar-state")) && reader.offset >= size;
   return response.body.size();
@@ -140,7 +140,9 @@ void add_ranks(const Context& context, const std::string& reference, std::vector
 
 // Only the last lines of what is there.
 Result<Ok> skip_to_tail(const Context& context, Reader& reader, std::int64_t lines) {
-  Query query = {{"offset", "-1048576"}, {"length", "1048576"}, {"rank", reader.rank},
+  Query query = {{"offset", "-1048576"},
+                 {"length", "1048576"},
+                 {"rank", reader.rank},
                  {"stream", reader.error ? "stderr" : "stdout"}};
   BUSBAR_TRY(response, context.client.get("/v1/units/" + escape(reader.unit) + "/log", query));
   std::size_t at = response.body.size();
@@ -185,8 +187,7 @@ int logs(const Context& context, const std::string& reference, const LogOptions&
 
 Result<int> wait_for_end(const Context& context, const std::string& reference) {
   while (true) {
-    BUSBAR_TRY(answer,
-               context.get("/v1/jobs/" + escape(reference) + "/wait", {{"timeout", "20"}}));
+    BUSBAR_TRY(answer, context.get("/v1/jobs/" + escape(reference) + "/wait", {{"timeout", "20"}}));
     if (flag_at(answer, "done")) return static_cast<int>(integer_at(answer, "exit_code"));
     if (interrupted != 0) return {Errc::unavailable, "interrupted; the job goes on"};
   }
@@ -208,10 +209,9 @@ int follow_to_end(const Context& context, const std::string& reference) {
   if (!code.ok()) return context.fail(code.error()), exit_busbar_failed;
   auto job = context.get("/v1/jobs/" + escape(reference));
   if (job.ok() && text_at(*job, "state") != "COMPLETED")
-    context.note(fmt::format("job {} ended {}{}", reference, text_at(*job, "state"),
-                             text_at(*job, "close_reason").empty()
-                                 ? ""
-                                 : ": " + text_at(*job, "close_reason")));
+    context.note(fmt::format(
+        "job {} ended {}{}", reference, text_at(*job, "state"),
+        text_at(*job, "close_reason").empty() ? "" : ": " + text_at(*job, "close_reason")));
   return *code;
 }
 
@@ -226,8 +226,9 @@ int wait(const Context& context, const std::vector<std::string>& references,
   int worst = 0;
   for (const auto& reference : references) {
     while (true) {
-      const double left =
-          timeout_seconds < 0 ? 20 : timeout_seconds - static_cast<double>(now_unix_ms() - start) / 1000;
+      const double left = timeout_seconds < 0
+                              ? 20
+                              : timeout_seconds - static_cast<double>(now_unix_ms() - start) / 1000;
       auto answer = context.get(
           "/v1/jobs/" + escape(reference) + "/wait",
           {{"timeout", fmt::format("{:.3f}", std::clamp(left, 0.0, 20.0))}, {"until", until}});

@@ -61,13 +61,12 @@ void show_attempt(const Context& context, const Json& attempt, std::int64_t now)
     for (const auto& core : list_at(claim, "core_ids"))
       cores += fmt::format("{}{}", cores.empty() ? "" : ",", core.get<std::int64_t>());
   }
-  context.out(fmt::format("  {}#{}  {}  on {}  {}{}{}{}\n", text_at(attempt, "unit"),
-                          integer_at(attempt, "number"), text_at(attempt, "state"),
-                          joined(list_at(attempt, "nodes")),
-                          short_seconds(number_at(attempt, "elapsed_seconds")),
-                          cores.empty() ? "" : "  cores " + cores,
-                          devices.empty() ? "" : "  devices " + devices,
-                          flag_at(attempt, "ready") ? "  ready " + text_at(attempt, "address") : ""));
+  context.out(fmt::format(
+      "  {}#{}  {}  on {}  {}{}{}{}\n", text_at(attempt, "unit"), integer_at(attempt, "number"),
+      text_at(attempt, "state"), joined(list_at(attempt, "nodes")),
+      short_seconds(number_at(attempt, "elapsed_seconds")), cores.empty() ? "" : "  cores " + cores,
+      devices.empty() ? "" : "  devices " + devices,
+      flag_at(attempt, "ready") ? "  ready " + text_at(attempt, "address") : ""));
   const std::string end = text_at(attempt, "latest_end");
   if (!end.empty()) context.out(fmt::format("      must end {}\n", relative(end, now)));
 }
@@ -79,12 +78,12 @@ void show_past(const Context& context, const std::string& reference) {
   for (const auto& row : list_at(*page, "rows")) {
     const Json& exit = object_at(row, "exit");
     const Json& usage = object_at(row, "usage");
-    context.out(fmt::format(
-        "  {}#{}  {}  exit {}  cpu {}  peak {}  ran {}  {}\n", text_at(row, "ref"),
-        integer_at(row, "attempt"), text_at(row, "state"), integer_at(exit, "code"),
-        short_seconds(number_at(usage, "cpu_seconds")),
-        short_bytes(integer_at(usage, "memory_peak_bytes")),
-        short_seconds(number_at(usage, "wall_seconds")), text_at(exit, "detail")));
+    context.out(
+        fmt::format("  {}#{}  {}  exit {}  cpu {}  peak {}  ran {}  {}\n", text_at(row, "ref"),
+                    integer_at(row, "attempt"), text_at(row, "state"), integer_at(exit, "code"),
+                    short_seconds(number_at(usage, "cpu_seconds")),
+                    short_bytes(integer_at(usage, "memory_peak_bytes")),
+                    short_seconds(number_at(usage, "wall_seconds")), text_at(exit, "detail")));
   }
 }
 
@@ -92,7 +91,9 @@ void show_past(const Context& context, const std::string& reference) {
 
 int ps(const Context& context, const ListOptions& options) {
   Query query = {{"limit", fmt::format("{}", options.limit)}};
-  query.push_back({"state", !options.state.empty() ? options.state : options.all ? "all" : "active"});
+  query.push_back({"state", !options.state.empty() ? options.state
+                            : options.all          ? "all"
+                                                   : "active"});
   if (options.mine) query.push_back({"user", "me"});
   if (!options.user.empty()) query.push_back({"user", options.user});
   if (!options.tenant.empty()) query.push_back({"tenant", options.tenant});
@@ -109,8 +110,8 @@ int ps(const Context& context, const ListOptions& options) {
       continue;
     }
     const std::string state = text_at(job, "state");
-    table.add({fmt::format("{}", integer_at(job, "id")), text_at(job, "name"),
-               text_at(job, "user"), flag_at(job, "requeued") ? state + " (requeued)" : state,
+    table.add({fmt::format("{}", integer_at(job, "id")), text_at(job, "name"), text_at(job, "user"),
+               flag_at(job, "requeued") ? state + " (requeued)" : state,
                numbers_of(object_at(job, "units")), when(job, now), text_at(job, "resources"),
                detail(job)},
               state_colour(state), 3);
@@ -132,8 +133,7 @@ int show(const Context& context, const std::string& reference) {
   if (context.json) return context.out(answer->dump(2) + "\n"), 0;
   const Json& job = *answer;
   const auto now = now_unix_ms();
-  const std::string id =
-      unit ? text_at(job, "ref") : fmt::format("{}", integer_at(job, "id"));
+  const std::string id = unit ? text_at(job, "ref") : fmt::format("{}", integer_at(job, "id"));
   line(context, unit ? "unit" : "job", id + "  " + text_at(job, unit ? "job_name" : "name"));
   line(context, "user", text_at(job, "user"));
   line(context, "tenant", text_at(job, "tenant"));
@@ -151,7 +151,8 @@ int show(const Context& context, const std::string& reference) {
                      integer_at(units, "completed"), integer_at(units, "failed")));
     line(context, "wants", text_at(job, "resources"));
     line(context, "coupling", text_at(job, "coupling"));
-    line(context, "submitted", text_at(job, "submitted") + "  " + relative(text_at(job, "submitted"), now));
+    line(context, "submitted",
+         text_at(job, "submitted") + "  " + relative(text_at(job, "submitted"), now));
     line(context, "started", text_at(job, "started"));
     line(context, "ended", text_at(job, "ended"));
     for (const auto& group : list_at(job, "groups")) {
@@ -178,7 +179,8 @@ int history(const Context& context, const HistoryOptions& options) {
   auto page = context.get("/v1/history", query);
   if (!page.ok()) return context.fail(page.error());
   if (context.json) return context.out(page->dump(2) + "\n"), 0;
-  Table table({"UNIT", "NAME", "USER", "STATE", "EXIT", "WAITED", "RAN", "CPU", "PEAK", "NODES", ""});
+  Table table(
+      {"UNIT", "NAME", "USER", "STATE", "EXIT", "WAITED", "RAN", "CPU", "PEAK", "NODES", ""});
   for (const auto& row : list_at(*page, "rows")) {
     if (context.quiet) {
       context.out(text_at(row, "ref") + "\n");
@@ -186,15 +188,15 @@ int history(const Context& context, const HistoryOptions& options) {
     }
     const Json& exit = object_at(row, "exit");
     const Json& usage = object_at(row, "usage");
-    table.add({fmt::format("{}#{}", text_at(row, "ref"), integer_at(row, "attempt")),
-               text_at(row, "job_name"), text_at(row, "user"), text_at(row, "state"),
-               fmt::format("{}", integer_at(exit, "code")),
-               short_seconds(number_at(row, "wait_seconds")),
-               short_seconds(number_at(usage, "wall_seconds")),
-               short_seconds(number_at(usage, "cpu_seconds")),
-               short_bytes(integer_at(usage, "memory_peak_bytes")), joined(list_at(row, "nodes")),
-               text_at(exit, "detail")},
-              state_colour(text_at(row, "state")), 3);
+    table.add(
+        {fmt::format("{}#{}", text_at(row, "ref"), integer_at(row, "attempt")),
+         text_at(row, "job_name"), text_at(row, "user"), text_at(row, "state"),
+         fmt::format("{}", integer_at(exit, "code")), short_seconds(number_at(row, "wait_seconds")),
+         short_seconds(number_at(usage, "wall_seconds")),
+         short_seconds(number_at(usage, "cpu_seconds")),
+         short_bytes(integer_at(usage, "memory_peak_bytes")), joined(list_at(row, "nodes")),
+         text_at(exit, "detail")},
+        state_colour(text_at(row, "state")), 3);
   }
   if (!context.quiet) context.out(table.text(context.screen));
   return 0;
@@ -204,11 +206,10 @@ int explain(const Context& context, const std::string& reference) {
   auto answer = context.get("/v1/jobs/" + escape(reference) + "/explain");
   if (!answer.ok()) return context.fail(answer.error());
   if (context.json) return context.out(answer->dump(2) + "\n"), 0;
-  context.out(fmt::format("job {} ({}) is {}: {}\n", integer_at(*answer, "job"),
-                          text_at(*answer, "name"),
-                          context.screen.paint(text_at(*answer, "state"),
-                                               state_colour(text_at(*answer, "state"))),
-                          text_at(*answer, "summary")));
+  context.out(fmt::format(
+      "job {} ({}) is {}: {}\n", integer_at(*answer, "job"), text_at(*answer, "name"),
+      context.screen.paint(text_at(*answer, "state"), state_colour(text_at(*answer, "state"))),
+      text_at(*answer, "summary")));
   const Json& verdicts = list_at(*answer, "verdicts");
   for (const auto& verdict : verdicts)
     if (verdicts.size() > 1 || text_at(verdict, "sentence") != text_at(*answer, "summary"))

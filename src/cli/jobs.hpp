@@ -53,8 +53,8 @@ int ps(const Context& context, const ListOptions& options);
 int show(const Context& context, const std::string& reference);
 int history(const Context& context, const HistoryOptions& options);
 int explain(const Context& context, const std::string& reference);
-int change(const Context& context, const std::string& verb, const std::vector<std::string>& references,
-           const std::string& reason);
+int change(const Context& context, const std::string& verb,
+           const std::vector<std::string>& references, const std::string& reason);
 int update(const Context& context, const std::string& reference, const UpdateOptions& options);
 int wait(const Context& context, const std::vector<std::string>& references,
          const std::string& until, double timeout_seconds);

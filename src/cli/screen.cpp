@@ -73,7 +73,9 @@ std::string cut(std::string_view text, std::size_t width) {
 
 Table::Table(std::vector<std::string> header) : header_(std::move(header)) {}
 
-void Table::add(std::vector<std::string> row) { rows_.push_back({std::move(row), Colour::none, 0}); }
+void Table::add(std::vector<std::string> row) {
+  rows_.push_back({std::move(row), Colour::none, 0});
+}
 
 void Table::add(std::vector<std::string> row, Colour state, std::size_t state_column) {
   rows_.push_back({std::move(row), state, state_column});
@@ -85,8 +87,8 @@ std::string Table::text(const Screen& screen) const {
   for (const auto& row : rows_)
     for (std::size_t c = 0; c < row.cells.size() && c < widths.size(); ++c)
       widths[c] = std::max(widths[c], columns(row.cells[c]));
-  const auto line = [&](const std::vector<std::string>& cells, Colour colour,
-                        std::size_t coloured, bool whole) {
+  const auto line = [&](const std::vector<std::string>& cells, Colour colour, std::size_t coloured,
+                        bool whole) {
     std::string out;
     std::size_t used = 0;
     for (std::size_t c = 0; c < cells.size(); ++c) {

@@ -12,7 +12,7 @@ enum class Colour : std::uint8_t { none, red, green, yellow, blue, grey, bold };
 
 struct Screen {
   bool colours = false;
-  std::size_t width = 0;  // 0: not a terminal, lines are as long as they are
+  std::size_t width = 0;     // 0: not a terminal, lines are as long as they are
   bool interactive = false;  // stderr is a terminal: progress may be shown
 
   // Looks at stdout and stderr, NO_COLOR and TERM.

@@ -75,7 +75,8 @@ Result<std::string> body_of(const std::string& name, const JobOptions& options) 
   BUSBAR_TRY(text, read_file(name));
   if (!text.starts_with("#!")) return text;
   Json job = job_of_script(text, options);
-  if (!job.contains("name")) job["name"] = name == "-" ? "script" : name.substr(name.rfind('/') + 1);
+  if (!job.contains("name"))
+    job["name"] = name == "-" ? "script" : name.substr(name.rfind('/') + 1);
   return job.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

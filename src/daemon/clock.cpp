@@ -30,9 +30,10 @@ SystemClock::SystemClock() : boot_id_(read_boot_id()) {
 
 void SystemClock::resume(const ClockMark& mark) {
   const std::int64_t boot_ms = read_ms(CLOCK_BOOTTIME);
-  const std::int64_t passed = mark.boot_id == boot_id_ && boot_ms >= mark.boot_ms
-                                  ? boot_ms - mark.boot_ms
-                                  : std::max<std::int64_t>(0, read_ms(CLOCK_REALTIME) - mark.unix_ms);
+  const std::int64_t passed =
+      mark.boot_id == boot_id_ && boot_ms >= mark.boot_ms
+          ? boot_ms - mark.boot_ms
+          : std::max<std::int64_t>(0, read_ms(CLOCK_REALTIME) - mark.unix_ms);
   offset_ms_ = mark.tick.value + passed - boot_ms;
   last_ = mark.tick.value;
 }

@@ -1,9 +1,9 @@
 #include "daemon/config.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <unistd.h>
 #include <cstdlib>
 
 #include "core/policy/policy.hpp"
@@ -19,26 +19,26 @@ using jobfile::yaml::Kind;
 
 constexpr std::string_view log_words[] = {"debug", "info", "warning", "error"};
 constexpr std::string_view top_fields[] = {
-    "state_directory", "log_level",      "listen",      "node",       "users",
-    "snapshot_events", "archive",        "tenants",     "default_tenant",
-    "policy",          "fair_share",     "limits",      "finished_keep",
-    "cleanup_bound",   "topology_levels"};
+    "state_directory", "log_level", "listen",        "node",           "users",
+    "snapshot_events", "archive",   "tenants",       "default_tenant", "policy",
+    "fair_share",      "limits",    "finished_keep", "cleanup_bound",  "topology_levels"};
 constexpr std::string_view listen_fields[] = {"socket", "tcp", "hosts", "tls", "connections_max"};
 constexpr std::string_view tls_fields[] = {"certificate", "key"};
-constexpr std::string_view node_fields[] = {"name",     "features", "resources", "topology",
-                                            "ports",    "scratch",  "inventory_interval",
-                                            "simulated_devices"};
+constexpr std::string_view node_fields[] = {
+    "name",  "features", "resources",          "topology",
+    "ports", "scratch",  "inventory_interval", "simulated_devices"};
 constexpr std::string_view device_fields[] = {"vendor", "model", "memory", "count",
                                               "link_domain_size"};
 constexpr std::string_view user_fields[] = {"operators", "uid_min", "root_jobs"};
 constexpr std::string_view tenant_fields[] = {"name",        "weight",        "quota",
                                               "running_max", "submitted_max", "users"};
-constexpr std::string_view policy_fields[] = {"name",        "promises_max", "backfill",
-                                              "reserve",     "backfill_depth", "slice_steps"};
+constexpr std::string_view policy_fields[] = {"name",    "promises_max",   "backfill",
+                                              "reserve", "backfill_depth", "slice_steps"};
 constexpr std::string_view share_fields[] = {"half_life", "epoch"};
 constexpr std::string_view limit_fields[] = {"default_time", "units_per_job", "launch_failures"};
 
-// A map of names to amounts, whose unit follows from the name, as quotas and named countables write them.
+// A map of names to amounts, whose unit follows from the name, as quotas and named countables write
+// them.
 void read_amounts(const Field& field, Problems& problems, bool by_resource,
                   std::vector<NamedCount>& out) {
   if (!field.is(Kind::map)) return field.refuse(problems, "must be a map of names to amounts");
@@ -92,8 +92,8 @@ void read_ports(const MapReader& map, NodeConfig& out) {
   if (!map.get("ports", text)) return;
   const std::size_t dash = text.find('-');
   const auto first = parse_count(std::string_view(text).substr(0, dash));
-  const auto last = dash == std::string::npos ? first
-                                              : parse_count(std::string_view(text).substr(dash + 1));
+  const auto last =
+      dash == std::string::npos ? first : parse_count(std::string_view(text).substr(dash + 1));
   if (!first.ok() || !last.ok() || *first < 1024 || *last > 65535 || *last < *first)
     return map.refuse("ports", "write a range between 1024 and 65535, such as 20000-20999");
   out.port_first = static_cast<std::uint32_t>(*first);
@@ -110,8 +110,7 @@ void read_node(const MapReader& top, NodeConfig& out) {
   map.get("topology", out.topology);
   map.get("scratch", out.scratch);
   map.get("inventory_interval", out.inventory_interval);
-  if (out.inventory_interval < seconds(1))
-    map.refuse("inventory_interval", "must be at least 1s");
+  if (out.inventory_interval < seconds(1)) map.refuse("inventory_interval", "must be at least 1s");
   read_ports(map, out);
   if (const Field named = map.find("resources"))
     read_amounts(named, top.problems(), false, out.resources);
@@ -193,7 +192,7 @@ void read_policy(const MapReader& top, Config& out) {
   }
 }
 
-std::string quoted(std::string_view text) {
+std::string yaml_quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -204,7 +203,7 @@ std::string quoted(std::string_view text) {
 
 std::string list_of(const std::vector<std::string>& items) {
   std::string out = "[";
-  for (const auto& item : items) out += (out.size() > 1 ? ", " : "") + quoted(item);
+  for (const auto& item : items) out += (out.size() > 1 ? ", " : "") + yaml_quoted(item);
   return out + "]";
 }
 
@@ -212,7 +211,7 @@ std::string amounts_of(const std::vector<NamedCount>& amounts, bool by_resource)
   std::string out = "{";
   for (const auto& amount : amounts) {
     const bool milli = by_resource && amount.name != "memory";
-    out += fmt::format("{}{}: {}", out.size() > 1 ? ", " : "", quoted(amount.name),
+    out += fmt::format("{}{}: {}", out.size() > 1 ? ", " : "", yaml_quoted(amount.name),
                        milli ? format_milli(amount.count) : fmt::format("{}", amount.count));
   }
   return out + "}";
@@ -225,17 +224,17 @@ std::string span_of(Span span) {
 std::string node_text(const NodeConfig& node) {
   std::string out = "node:\n";
   out += fmt::format("  name: {}\n  features: {}\n  resources: {}\n  topology: {}\n",
-                     quoted(node.name), list_of(node.features), amounts_of(node.resources, false),
-                     list_of(node.topology));
+                     yaml_quoted(node.name), list_of(node.features),
+                     amounts_of(node.resources, false), list_of(node.topology));
   out += fmt::format("  ports: {}-{}\n  scratch: {}\n  inventory_interval: {}\n", node.port_first,
-                     node.port_first + node.port_count - 1, quoted(node.scratch),
+                     node.port_first + node.port_count - 1, yaml_quoted(node.scratch),
                      span_of(node.inventory_interval));
   if (node.simulated_devices.empty()) return out + "  simulated_devices: []\n";
   out += "  simulated_devices:\n";
   for (const auto& device : node.simulated_devices)
     out += fmt::format(
         "    - {{vendor: {}, model: {}, memory: {}, count: {}, link_domain_size: {}}}\n",
-        quoted(device.vendor), quoted(device.model), device.memory.value, device.count,
+        yaml_quoted(device.vendor), yaml_quoted(device.model), device.memory.value, device.count,
         device.link_domain_size);
   return out;
 }
@@ -245,14 +244,14 @@ std::string core_text(const Config& core) {
   for (const auto& tenant : core.tenants)
     out += fmt::format(
         "  - {{name: {}, weight: {}, quota: {}, running_max: {}, submitted_max: {}, users: {}}}\n",
-        quoted(tenant.name), tenant.weight, amounts_of(tenant.quota, true), tenant.running_max,
+        yaml_quoted(tenant.name), tenant.weight, amounts_of(tenant.quota, true), tenant.running_max,
         tenant.submitted_max, list_of(tenant.users));
-  out += fmt::format("default_tenant: {}\n", quoted(core.default_tenant));
+  out += fmt::format("default_tenant: {}\n", yaml_quoted(core.default_tenant));
   const auto& policy = core.policy;
   out += fmt::format(
       "policy:\n  name: {}\n  promises_max: {}\n  backfill: {}\n  reserve: {}\n"
       "  backfill_depth: {}\n  slice_steps: {}\n",
-      quoted(policy.name), policy.promises_max, policy.backfill, policy.reserve,
+      yaml_quoted(policy.name), policy.promises_max, policy.backfill, policy.reserve,
       policy.backfill_depth, policy.slice_steps);
   out += fmt::format("fair_share: {{half_life: {}, epoch: {}}}\n", span_of(core.usage_half_life),
                      span_of(core.usage_epoch));
@@ -296,18 +295,17 @@ Result<DaemonConfig> read_config(std::string_view yaml, std::string_view file_na
 
 std::string config_text(const DaemonConfig& config) {
   std::string out = fmt::format("state_directory: {}\nlog_level: {}\n",
-                                quoted(config.state_directory), config.log_level);
+                                yaml_quoted(config.state_directory), config.log_level);
   const auto& listen = config.listen;
   out += fmt::format("listen:\n  socket: {}\n  tcp: {}\n  hosts: {}\n  connections_max: {}\n",
-                     quoted(listen.socket), quoted(listen.tcp), list_of(listen.hosts),
+                     yaml_quoted(listen.socket), yaml_quoted(listen.tcp), list_of(listen.hosts),
                      listen.connections_max);
   if (!listen.tls_certificate.empty())
-    out += fmt::format("  tls: {{certificate: {}, key: {}}}\n", quoted(listen.tls_certificate),
-                       quoted(listen.tls_key));
+    out += fmt::format("  tls: {{certificate: {}, key: {}}}\n", yaml_quoted(listen.tls_certificate),
+                       yaml_quoted(listen.tls_key));
   out += node_text(config.node);
   out += fmt::format("users: {{operators: {}, uid_min: {}, root_jobs: {}}}\n",
-                     list_of(config.users.operators), config.users.uid_min,
-                     config.users.root_jobs);
+                     list_of(config.users.operators), config.users.uid_min, config.users.root_jobs);
   out += fmt::format("snapshot_events: {}\narchive: {}\n", config.snapshot_events, config.archive);
   return out + core_text(config.core);
 }

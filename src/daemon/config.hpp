@@ -1,6 +1,7 @@
 // The daemon's configuration file, docs/operations.md. Every key is optional.
 //
-// Errors   invalid, with file, line, column, key, what was found and what is allowed; an unknown key names
+// Errors   invalid, with file, line, column, key, what was found and what is allowed; an unknown
+// key names
 //          the nearest one.
 #pragma once
 
@@ -25,10 +26,10 @@ struct SimulatedDeviceConfig {
 };
 
 struct ListenConfig {
-  std::string socket;               // "" is busbar.sock in the state folder
-  std::string tcp;                  // "127.0.0.1:7433"; "" none
-  std::vector<std::string> hosts;   // further names a browser may use for this daemon
-  std::string tls_certificate;      // PEM files; needed on any address but loopback
+  std::string socket;              // "" is busbar.sock in the state folder
+  std::string tcp;                 // "127.0.0.1:7433"; "" none
+  std::vector<std::string> hosts;  // further names a browser may use for this daemon
+  std::string tls_certificate;     // PEM files; needed on any address but loopback
   std::string tls_key;
   std::uint32_t connections_max = 1024;
   friend bool operator==(const ListenConfig&, const ListenConfig&) = default;

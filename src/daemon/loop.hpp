@@ -1,5 +1,5 @@
-// The thread that turns the ring. Anybody posts; the loop takes what has gathered, turns until there is
-// nothing to do, and sleeps until something is posted, becomes durable or is due.
+// The thread that turns the ring. Anybody posts; the loop takes what has gathered, turns until
+// there is nothing to do, and sleeps until something is posted, becomes durable or is due.
 #pragma once
 
 #include <condition_variable>
