@@ -71,6 +71,7 @@ class Resolver {
 
  private:
   void read_one(const Field& field, std::size_t position) {
+    if (problems_.full()) return;
     std::string text;
     if (!jobfile::read(field, problems_, text)) return;
     Dependency out;

@@ -16,6 +16,7 @@ constexpr std::size_t text_bytes_max = 1000;
 constexpr std::size_t clauses_max = 64;
 constexpr std::size_t terms_max = 32;
 constexpr int depth_max = 32;
+constexpr std::size_t steps_max = 512;  // clauses made while reading one expression
 
 using Clause = std::vector<std::string>;  // sorted, no doubles
 using Clauses = std::vector<Clause>;
@@ -65,7 +66,9 @@ class ConstraintReader {
     out.insert(out.end(), b.begin(), b.end());
     return bounded(std::move(out));
   }
-  Result<Clauses> cross(const Clauses& a, const Clauses& b) const {
+  Result<Clauses> cross(const Clauses& a, const Clauses& b) {
+    steps_ += a.size() * b.size();
+    if (steps_ > steps_max) return too_many();
     Clauses out;
     for (const Clause& x : a) {
       for (const Clause& y : b) {
@@ -82,13 +85,14 @@ class ConstraintReader {
       if (std::find(out.begin(), out.end(), clause) == out.end()) out.push_back(std::move(clause));
     const bool long_one =
         std::any_of(out.begin(), out.end(), [](const Clause& c) { return c.size() > terms_max; });
-    if (out.size() > clauses_max || long_one)
-      return {
-          Errc::invalid,
-          fmt::format("\"{}\" has too many combinations; at most {} alternatives of {} features "
-                      "each are allowed",
-                      printable(text_), clauses_max, terms_max)};
+    if (out.size() > clauses_max || long_one) return too_many();
     return out;
+  }
+  Error too_many() const {
+    return {Errc::invalid,
+            fmt::format("\"{}\" has too many combinations; at most {} alternatives of {} features "
+                        "each are allowed",
+                        printable(text_), clauses_max, terms_max)};
   }
 
   Result<Clauses> expression(bool negated, int depth) {
@@ -137,6 +141,7 @@ class ConstraintReader {
 
   std::string_view text_;
   std::size_t at_ = 0;
+  std::size_t steps_ = 0;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "base/text.hpp"
 #include "jobfile/fields.hpp"
@@ -121,7 +122,9 @@ void check_extreme(const MapReader& fields, const TaskGroup& group) {
   }
 }
 
-void read_environment(const Field& field, Problems& problems, std::vector<Label>& out) {
+using Variables = std::map<std::string, std::string>;
+
+void read_environment(const Field& field, Problems& problems, Variables& out) {
   if (!field) return;
   if (!field.is(yaml::Kind::map) || field->items.size() > variables_max)
     return field.refuse(problems,
@@ -142,14 +145,8 @@ void read_environment(const Field& field, Problems& problems, std::vector<Label>
     if (value.size() > value_bytes_max)
       item.refuse(problems, fmt::format("{} bytes are too many for a variable; at most {}",
                                         value.size(), value_bytes_max));
-    const auto same = std::find_if(out.begin(), out.end(),
-                                   [&](const Label& label) { return label.key == item->key; });
-    if (same != out.end())
-      same->value = std::move(value);
-    else
-      out.push_back({item->key, std::move(value)});
+    out[item->key] = std::move(value);
   }
-  std::sort(out.begin(), out.end(), [](const Label& a, const Label& b) { return a.key < b.key; });
 }
 
 // run and command are two words for one thing: those of a group replace those of its job.
@@ -280,8 +277,10 @@ GroupResult read_group(const MapReader& fields, const GroupContext& context) {
   read_shape(fields, context, group);
   check_sums(fields, group);
   if (context.coupling == Coupling::extreme) check_extreme(fields, group);
-  read_environment(fields.find_above("environment"), fields.problems(), payload.environment);
-  read_environment(fields.find_here("environment"), fields.problems(), payload.environment);
+  Variables variables;
+  read_environment(fields.find_above("environment"), fields.problems(), variables);
+  read_environment(fields.find_here("environment"), fields.problems(), variables);
+  for (auto& [key, value] : variables) payload.environment.push_back({key, std::move(value)});
   read_program(fields, payload);
   if (fields.get("setup", payload.setup) && trim(payload.setup).empty())
     fields.refuse("setup", "the script is empty; remove the field");

@@ -17,6 +17,9 @@ namespace {
 
 constexpr std::size_t documents_max = 1000;
 constexpr std::size_t groups_max = 64;
+// Of a whole file: groups multiply what stands in their job.
+constexpr std::size_t file_groups_max = 4096;
+constexpr std::size_t file_payload_bytes_max = std::size_t{16} << 20;
 constexpr std::size_t labels_max = 100;
 constexpr std::size_t excluded_max = 1000;
 constexpr std::size_t causes_max = 100;
@@ -235,7 +238,19 @@ class JobFileReader {
       : context_(context), out_(out), problems_(context.file_name), warnings_(context.file_name) {}
 
   Result<Ok> read(const std::vector<yaml::Value>& documents) {
-    for (const yaml::Value& document : documents) read_job(document);
+    for (const yaml::Value& document : documents) {
+      read_job(document);
+      if (problems_.full()) break;
+      if (groups_ > file_groups_max || payload_bytes_ > file_payload_bytes_max) {
+        problems_.add(
+            document.place, "",
+            fmt::format("the jobs up to here have {} groups and {} of scripts and "
+                        "variables; a file may have {} and {}",
+                        groups_, format_bytes(Bytes(static_cast<std::int64_t>(payload_bytes_))),
+                        file_groups_max, format_bytes(Bytes(file_payload_bytes_max))));
+        break;
+      }
+    }
     if (problems_.none()) resolve_dependencies(documents, out_.jobs, problems_);
     if (!problems_.none()) return problems_.error();
     if (!warnings_.none()) {
@@ -308,7 +323,11 @@ class JobFileReader {
   void add_group(GroupResult result, Job& job) {
     PayloadBlob blob = encode_payload(result.payload);
     result.group.payload = blob.hash;
-    if (hashes_.insert(blob.hash).second) out_.payloads.push_back(std::move(blob));
+    ++groups_;
+    if (hashes_.insert(blob.hash).second) {
+      payload_bytes_ += blob.bytes.size();
+      out_.payloads.push_back(std::move(blob));
+    }
     job.groups.push_back(std::move(result.group));
   }
 
@@ -317,6 +336,8 @@ class JobFileReader {
   Problems problems_;
   Problems warnings_;
   std::set<PayloadHash> hashes_;
+  std::size_t groups_ = 0;
+  std::size_t payload_bytes_ = 0;
 };
 
 }  // namespace

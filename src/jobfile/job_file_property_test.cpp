@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <set>
+
 #include "jobfile/job_file.hpp"
 
 namespace busbar::jobfile {
@@ -133,6 +135,28 @@ RC_GTEST_PROP(JobFileProperty, AJobIsReadAsItWasWritten, ()) {
   if (!result.ok()) RC_FAIL(written.yaml + result.error().text);
   RC_ASSERT(result->jobs == std::vector<Job>{written.job});
   RC_ASSERT(result->payloads == std::vector<PayloadBlob>{encode_payload(written.payload)});
+}
+
+RC_GTEST_PROP(JobFileProperty, AnArrayIsRefusedExactlyWhenAnIndexStandsTwice, ()) {
+  std::string text;
+  std::multiset<std::int64_t> indices;
+  const std::int64_t ranges = number(1, 4);
+  for (std::int64_t i = 0; i < ranges; ++i) {
+    const std::int64_t first = number(0, 60), last = first + number(0, 60), step = number(1, 30);
+    text += fmt::format("{}{}-{}:{}", i == 0 ? "" : ",", first, last, step);
+    for (std::int64_t at = first; at <= last; at += step) indices.insert(at);
+  }
+  const bool twice =
+      std::set<std::int64_t>(indices.begin(), indices.end()).size() != indices.size();
+  const auto result = read_job_file(fmt::format("array: {}\nrun: x\n", text), submitted);
+  RC_ASSERT(result.ok() == !twice);
+  if (result.ok()) {
+    const TaskGroup& group = result->jobs.front().groups.front();
+    RC_ASSERT(group.count.min == indices.size());
+    std::multiset<std::int64_t> read;
+    for (std::uint32_t i = 0; i < group.count.min; ++i) read.insert(array_index(group, i));
+    RC_ASSERT(read == indices);
+  }
 }
 
 bool is_sane(std::string_view text) {

@@ -9,10 +9,10 @@ namespace {
 
 constexpr std::int64_t now_ms = 1'793'491'200'000;  // 2026-11-01 00:00:00 UTC
 
-JobFileContext context() { return {"runs/melt.yaml", "/home/ann", now_ms}; }
+JobFileContext context() { return {"runs/melt.yaml", "/data/ann", now_ms}; }
 
 std::string error_of(const std::string& text) {
-  const auto result = read_job_file(text, {"a.yaml", "/home/ann", now_ms});
+  const auto result = read_job_file(text, {"a.yaml", "/data/ann", now_ms});
   return result.ok() ? "accepted" : result.error().text;
 }
 
@@ -67,7 +67,7 @@ TEST(JobFile, TheSmallestJob) {
   EXPECT_EQ(got.jobs.front(), expected);
   Payload payload;
   payload.run = "hostname";
-  payload.working_directory = "/home/ann";
+  payload.working_directory = "/data/ann";
   EXPECT_EQ(got.payloads.front(), encode_payload(payload));
 }
 
@@ -258,7 +258,7 @@ TEST(JobFile, WhatRuns) {
   Payload expected;
   expected.command = {"python3", "train.py", "7"};
   expected.setup = "module load gcc";
-  expected.working_directory = "/home/ann/a";
+  expected.working_directory = "/data/ann/a";
   expected.environment = {{"A", ""}, {"OMP_NUM_THREADS", "4"}};
   expected.output = "logs/%x-%j.out";
   expected.error = "e%%";
@@ -345,6 +345,34 @@ TEST(JobFile, BoundsOfAFile) {
   for (int i = 0; i < 1000; ++i) many += "run: x\n---\n";
   EXPECT_EQ(read_good(many).jobs.size(), 1000u);
   EXPECT_EQ(read_good(many).payloads.size(), 1u);
+}
+
+TEST(JobFile, DoubledIndicesAreFoundWithoutCountingThem) {
+  const auto told = [](std::string_view array) {
+    const std::string error = error_of("array: " + std::string(array) + "\nrun: x");
+    const std::size_t at = error.find("has the index ");
+    return at == std::string::npos ? error : error.substr(at + 14, error.find(" twice") - at - 14);
+  };
+  EXPECT_EQ(told("0-999998:2,1-999999:2"), "accepted");
+  EXPECT_EQ(told("0-1000000:6,3-1000000:10"), "accepted");
+  EXPECT_EQ(told("0-1000000:6,4-1000000:10"), "24");
+  EXPECT_EQ(told("4-1000000:10,0-1000000:6"), "24");
+  EXPECT_EQ(told("1-10,20-30,10-12"), "10");
+  EXPECT_EQ(told("7-1000000000:999999,1000006-1000007"), "1000006");
+}
+
+TEST(JobFile, AFileCannotGrowBeyondItsBounds) {
+  std::string groups = "run: |\n  " + std::string(700'000, 'x') + "\ngroups:\n";
+  for (int i = 0; i < 60; ++i)
+    groups += "  - {name: g" + std::to_string(i) + ", output: o" + std::to_string(i) + "}\n";
+  EXPECT_EQ(error_of(groups),
+            "a.yaml:1:1: the jobs up to here have 60 groups and 40M of scripts and "
+            "variables; a file may have 4096 and 16M");
+  std::string expression = "(a0|b0)";
+  for (int i = 1; i < 40; ++i)
+    expression += "&(a" + std::to_string(i) + "|b" + std::to_string(i) + ")";
+  EXPECT_NE(error_of("constraint: " + expression + "\nrun: x").find("has too many combinations"),
+            std::string::npos);
 }
 
 TEST(JobFile, EveryFieldHasAnExampleThatIsRead) {

@@ -10,7 +10,6 @@ namespace busbar::jobfile {
 namespace {
 
 constexpr std::size_t problems_told_max = 8;
-constexpr std::size_t problems_kept_max = 100;
 
 std::string joined(std::string_view path, std::string_view name) {
   if (path.empty()) return printable(name, 60);
@@ -40,7 +39,7 @@ bool unsigned_scalar(const Field& field, Problems& problems, std::string_view al
 }  // namespace
 
 void Problems::add(yaml::Place place, std::string_view path, std::string_view text) {
-  if (problems_.size() >= problems_kept_max) return;
+  if (full()) return;
   Problem problem{place, path.empty() ? std::string(text) : fmt::format("{}: {}", path, text)};
   const auto at =
       std::upper_bound(problems_.begin(), problems_.end(), problem,
@@ -195,6 +194,7 @@ MapReader::MapReader(const yaml::Value& value, std::string path, Names fields, P
     return;
   }
   for (const yaml::Value& item : value.items) {
+    if (problems.full()) return;
     if (std::find(fields.begin(), fields.end(), item.key) == fields.end()) {
       const std::string_view near = nearest(item.key, fields);
       problems.add(item.key_place, path_,

@@ -31,10 +31,12 @@ class Problems {
 
   void add(yaml::Place place, std::string_view path, std::string_view text);
   bool none() const { return problems_.empty(); }
-  Error error() const;  // there must be a problem
+  bool full() const { return problems_.size() >= kept_max; }  // no more are kept: stop looking
+  Error error() const;                                        // there must be a problem
   const std::string& file_name() const { return file_name_; }
 
  private:
+  static constexpr std::size_t kept_max = 100;
   struct Problem {
     yaml::Place place;
     std::string text;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <numeric>
+#include <utility>
 
 #include "base/text.hpp"
 #include "base/units.hpp"
@@ -12,7 +14,7 @@ namespace busbar::jobfile {
 namespace {
 
 constexpr std::int64_t index_max = 1'000'000'000;
-constexpr std::size_t ranges_max = 10'000;
+constexpr std::size_t ranges_max = 1000;
 constexpr std::int64_t devices_max = 1024;
 
 Error wrong(std::string_view text, std::string_view what, std::string_view allowed) {
@@ -56,17 +58,41 @@ std::int64_t size_of(const ArrayRange& range) {
   return (range.last - range.first) / range.step + 1;
 }
 
-// The smallest index that stands in two ranges. Needs at most units_max indices in all.
-std::optional<std::uint32_t> doubled_index(const std::vector<ArrayRange>& ranges) {
-  if (ranges.size() < 2) return std::nullopt;
-  std::vector<std::uint32_t> indices;
-  for (const ArrayRange& range : ranges)
-    for (std::int64_t i = 0; i < size_of(range); ++i)
-      indices.push_back(range.first + static_cast<std::uint32_t>(i) * range.step);
-  std::sort(indices.begin(), indices.end());
-  const auto at = std::adjacent_find(indices.begin(), indices.end());
-  if (at == indices.end()) return std::nullopt;
-  return *at;
+// b with a * b = 1 modulo `modulus`; a and modulus have no common divisor.
+std::int64_t inverse(std::int64_t a, std::int64_t modulus) {
+  std::int64_t r = modulus, r_next = a % modulus, t = 0, t_next = 1;
+  while (r_next != 0) {
+    const std::int64_t quotient = r / r_next;
+    r = std::exchange(r_next, r - quotient * r_next);
+    t = std::exchange(t_next, t - quotient * t_next);
+  }
+  return t < 0 ? t + modulus : t;
+}
+
+// The smallest index of both ranges, by the Chinese remainder theorem. Indices and steps are at
+// most 10^9, so every product fits.
+std::optional<std::int64_t> common_index(const ArrayRange& x, const ArrayRange& y) {
+  const std::int64_t gcd = std::gcd(std::int64_t{x.step}, std::int64_t{y.step});
+  const std::int64_t apart = std::int64_t{y.first} - x.first;
+  if (apart % gcd != 0) return std::nullopt;
+  const std::int64_t modulus = y.step / gcd;
+  const std::int64_t distance = (apart / gcd % modulus + modulus) % modulus;
+  const std::int64_t steps = distance * inverse(x.step / gcd, modulus) % modulus;
+  const std::int64_t period = x.step / gcd * y.step;
+  std::int64_t at = x.first + steps * x.step;
+  if (at < y.first) at += (y.first - at + period - 1) / period * period;
+  if (at > x.last || at > y.last) return std::nullopt;
+  return at;
+}
+
+// An index that stands in two ranges.
+std::optional<std::int64_t> doubled_index(std::vector<ArrayRange> ranges) {
+  std::sort(ranges.begin(), ranges.end(),
+            [](const ArrayRange& a, const ArrayRange& b) { return a.first < b.first; });
+  for (std::size_t i = 0; i < ranges.size(); ++i)
+    for (std::size_t j = i + 1; j < ranges.size() && ranges[j].first <= ranges[i].last; ++j)
+      if (const auto twice = common_index(ranges[i], ranges[j])) return twice;
+  return std::nullopt;
 }
 
 bool is_letter_or_digit(char c) {

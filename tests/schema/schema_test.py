@@ -30,78 +30,94 @@ def manual_with(text, tables):
     return head + BEGIN + "\n" + tables + END + tail
 
 
-def main():
-    check, root = sys.argv[1], pathlib.Path(sys.argv[2])
-    write = "--write" in sys.argv
-    problems, counted = [], 0
+class Counter:
+    def __init__(self, check):
+        self.check, self.count, self.problems = check, 0, []
 
+    def read(self, path, mode=None):
+        return run(*([self.check, mode] if mode else [self.check]), str(path))
+
+    def note(self, problem):
+        self.problems.append(problem)
+
+
+def check_published(counter, root, write):
+    """The schema and the manual; returns the schema."""
     schema_path, manual_path = root / "docs/job.schema.json", root / "docs/job-file.md"
-    schema_text = run(check, "--schema").stdout
-    manual_text = manual_with(manual_path.read_text(), run(check, "--tables").stdout)
-    if write:
-        schema_path.write_text(schema_text)
-        manual_path.write_text(manual_text)
-    for path, text in ((schema_path, schema_text), (manual_path, manual_text)):
-        counted += 1
+    schema = run(counter.check, "--schema").stdout
+    manual = manual_with(manual_path.read_text(), run(counter.check, "--tables").stdout)
+    for path, text in ((schema_path, schema), (manual_path, manual)):
+        counter.count += 1
+        if write:
+            path.write_text(text)
         if not path.exists() or path.read_text() != text:
-            problems.append(f"{path} differs from the table of fields; run this test with --write")
-
-    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", manual_text, re.DOTALL), 1):
-        counted += 1
+            counter.note(f"{path} differs from the table of fields; run this test with --write")
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", manual, re.DOTALL), 1):
+        counter.count += 1
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
             file.write(block)
             file.flush()
-            read = run(check, file.name)
+            read = counter.read(file.name)
         if read.returncode != 0:
-            problems.append(f"{manual_path}: yaml block {number} is refused: {read.stdout}")
+            counter.note(f"{manual_path}: yaml block {number} is refused: {read.stdout}")
+    return json.loads(schema)
 
+
+def check_good(counter, path, validator):
+    read = counter.read(path)
+    if read.returncode != 0:
+        return counter.note(f"{path}: the reader refuses it: {read.stdout}")
+    for document in json.loads(counter.read(path, "--tree").stdout):
+        for error in validator.iter_errors(document):
+            counter.note(f"{path}: the schema refuses it: {error.json_path}: "
+                         f"{error.message[:300]}")
+    return None
+
+
+def check_bad(counter, path, validator, write):
+    read = counter.read(path)
+    expected = path.with_suffix(".error")
+    if write:
+        expected.write_text(read.stdout)
+    if read.returncode == 0:
+        counter.note(f"{path}: the reader accepts it")
+    if not expected.exists() or read.stdout != expected.read_text():
+        counter.note(f"{path}: the reader says\n{read.stdout}")
+    tree = counter.read(path, "--tree")
+    if tree.returncode != 0:
+        return
+    valid = all(validator.is_valid(document) for document in json.loads(tree.stdout))
+    cannot_tell = path.read_text().startswith(CANNOT_TELL)
+    if valid and not cannot_tell:
+        counter.note(f"{path}: the schema accepts it")
+    if not valid and cannot_tell:
+        counter.note(f"{path}: the schema refuses it, so remove its first line")
+
+
+def main():
+    counter, root, write = Counter(sys.argv[1]), pathlib.Path(sys.argv[2]), "--write" in sys.argv
+    schema = check_published(counter, root, write)
     try:
         import jsonschema
     except ImportError:
-        print("skipped: python3-jsonschema is not installed; ./scripts/setup --test installs it")
-        return 0
-    schema = json.loads(schema_text)
-    jsonschema.Draft202012Validator.check_schema(schema)
-    validator = jsonschema.Draft202012Validator(schema)
-
-    corpus = root / "tests/jobfiles"
-    good = sorted([*corpus.glob("good/*"), *(root / "examples").rglob("*.yaml")])
-    for path in good:
-        counted += 1
-        read = run(check, str(path))
-        if read.returncode != 0:
-            problems.append(f"{path}: the reader refuses it: {read.stdout}")
-            continue
-        for document in json.loads(run(check, "--tree", str(path)).stdout):
-            for error in validator.iter_errors(document):
-                deepest = jsonschema.exceptions.best_match([error])
-                problems.append(f"{path}: the schema refuses it: {deepest.json_path}: "
-                                f"{deepest.message[:200]}")
-
-    for path in sorted(corpus.glob("bad/*.yaml")):
-        counted += 1
-        read = run(check, str(path))
-        expected = path.with_suffix(".error")
-        if write:
-            expected.write_text(read.stdout)
-        if read.returncode == 0:
-            problems.append(f"{path}: the reader accepts it")
-        if not expected.exists() or read.stdout != expected.read_text():
-            problems.append(f"{path}: the reader says\n{read.stdout}")
-        tree = run(check, "--tree", str(path))
-        if tree.returncode != 0:
-            continue
-        valid = all(validator.is_valid(document) for document in json.loads(tree.stdout))
-        cannot_tell = path.read_text().startswith(CANNOT_TELL)
-        if valid and not cannot_tell:
-            problems.append(f"{path}: the schema accepts it")
-        if not valid and cannot_tell:
-            problems.append(f"{path}: the schema refuses it, so remove its first line")
-
-    for problem in problems:
+        if not counter.problems:
+            print("skipped: python3-jsonschema is missing; ./scripts/setup --test installs it")
+            return 0
+    else:
+        jsonschema.Draft202012Validator.check_schema(schema)
+        validator = jsonschema.Draft202012Validator(schema)
+        corpus = root / "tests/jobfiles"
+        good = sorted([*corpus.glob("good/*"), *(root / "examples").rglob("*.yaml")])
+        bad = sorted(corpus.glob("bad/*.yaml"))
+        for path in good:
+            check_good(counter, path, validator)
+        for path in bad:
+            check_bad(counter, path, validator, write)
+        counter.count += len(good) + len(bad)
+    for problem in counter.problems:
         print(problem)
-    print(f"{counted} checks, {len(problems)} problems")
-    return 1 if problems else 0
+    print(f"{counter.count} checks, {len(counter.problems)} problems")
+    return 1 if counter.problems else 0
 
 
 sys.exit(main())
