@@ -9,7 +9,8 @@
 //          is answered in order. If the versions differ the shim takes only DaemonHello and
 //          Upgrade.
 // Names    An attempt's name is its only identity. Start of a known name starts nothing and is
-//          answered by Started (it runs) or Exited (it has ended).
+//          answered by Started (it runs) or Exited (it has ended). Until it is acknowledged an
+//          Exited may be said more than once.
 // Growth   Fields are appended to the end of a record; a reader skips those that it does not know
 //          and defaults those that are missing. Kinds 8 (stage) and 9 (revoke) are kept free for
 //          launch-ahead: stage is a StartRequest after a predecessor's name. Further descriptors

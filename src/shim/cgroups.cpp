@@ -1,0 +1,265 @@
+#include "shim/cgroups.hpp"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/text.hpp"
+#include "shim/system.hpp"
+
+namespace busbar::shim {
+
+namespace {
+
+struct Mount {
+  std::string root, point;
+  std::string controllers;  // of v1: ",memory,"; "" is v2
+};
+
+std::vector<Mount> cgroup_mounts() {
+  std::vector<Mount> mounts;
+  const std::string text = read_file("/proc/self/mountinfo");
+  for (const std::string_view line : split(text, '\n')) {
+    const std::size_t dash = line.find(" - ");
+    if (dash == std::string_view::npos) continue;
+    const auto left = split(line.substr(0, dash), ' ');
+    const auto right = split(line.substr(dash + 3), ' ');
+    if (left.size() < 5 || right.size() < 3) continue;
+    Mount mount{std::string(left[3]), std::string(left[4]), ""};
+    if (right[0] == "cgroup") mount.controllers = "," + std::string(right[2]) + ",";
+    if (right[0] == "cgroup" || right[0] == "cgroup2") mounts.push_back(mount);
+  }
+  std::stable_sort(mounts.begin(), mounts.end(), [](const Mount& a, const Mount& b) {
+    return a.controllers.empty() && !b.controllers.empty();  // v2 first
+  });
+  return mounts;
+}
+
+// Where this process is below `mount`, as a path of the file system.
+std::string own_folder(const Mount& mount) {
+  const std::string text = read_file("/proc/self/cgroup");
+  for (const std::string_view line : split(text, '\n')) {
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first + 1);
+    if (second == std::string_view::npos) continue;
+    const std::string_view names = line.substr(first + 1, second - first - 1);
+    if (names.empty() != mount.controllers.empty()) continue;
+    if (!names.empty() &&
+        mount.controllers.find("," + std::string(names) + ",") == std::string::npos)
+      continue;
+    std::string path(line.substr(second + 1));
+    if (mount.root != "/" && path.starts_with(mount.root)) path.erase(0, mount.root.size());
+    return path == "/" ? mount.point : mount.point + path;
+  }
+  return mount.point;
+}
+
+bool make_folder(const std::string& path) {
+  return (mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) &&
+         access((path + "/cgroup.procs").c_str(), W_OK) == 0;
+}
+
+constexpr std::string_view controllers_v2[] = {"memory", "cpu", "pids"};
+
+// v2 allows controllers below a folder only if no process is in the folder itself (but in the
+// root): those of our own folder move to a leaf beside the attempts'.
+void open_controllers(const std::string& base, bool may_move) {
+  for (const std::string_view controller : controllers_v2) {
+    const std::string word = "+" + std::string(controller);
+    if (write_file(base + "/cgroup.subtree_control", word) != EBUSY || !may_move) continue;
+    make_folder(base + "/busbar-supervisor");
+    const std::string inside = read_file(base + "/cgroup.procs");
+    for (const std::string_view pid : split(inside, '\n'))
+      if (!pid.empty()) write_file(base + "/busbar-supervisor/cgroup.procs", pid);
+    write_file(base + "/cgroup.subtree_control", word);
+  }
+}
+
+std::string join(const std::string& base, const std::string& name) { return base + "/" + name; }
+
+}  // namespace
+
+Cgroups Cgroups::detect(const std::string& folder, CgroupMode mode_max) {
+  Cgroups found;
+  if (mode_max == CgroupMode::none) return found;
+  for (const Mount& mount : cgroup_mounts()) {
+    const std::string own = own_folder(mount);
+    if (mount.controllers.empty()) {
+      if (mode_max != CgroupMode::v2 || !found.track_.empty()) continue;
+      const std::string base = geteuid() == 0 ? mount.point : own;
+      const std::string ours = join(base, folder);
+      if (!make_folder(ours)) continue;
+      open_controllers(base, base == own);
+      open_controllers(ours, false);
+      const std::string probe = join(ours, "probe");
+      make_folder(probe);
+      found.track_ = ours;
+      found.track_is_v2_ = true;
+      if (exists(probe + "/memory.max")) found.memory_ = ours;
+      if (exists(probe + "/cpu.weight")) found.cpu_ = ours;
+      if (exists(probe + "/pids.max")) found.pids_ = ours;
+      if (exists(probe + "/cpu.stat")) found.cpuacct_ = ours;
+      rmdir(probe.c_str());
+      continue;
+    }
+    const std::pair<const char*, std::string*> wanted[] = {{",memory,", &found.memory_},
+                                                           {",cpu,", &found.cpu_},
+                                                           {",cpuacct,", &found.cpuacct_},
+                                                           {",pids,", &found.pids_},
+                                                           {",freezer,", &found.freezer_}};
+    for (const auto& [controller, place] : wanted)
+      if (place->empty() && !(found.track_is_v2_ && place == &found.freezer_) &&
+          mount.controllers.find(controller) != std::string::npos) {
+        if (make_folder(join(own, folder))) *place = join(own, folder);
+        if (place->empty() && make_folder(join(mount.point, folder)))
+          *place = join(mount.point, folder);
+      }
+  }
+  for (const std::string* v1 : {&found.freezer_, &found.memory_, &found.cpuacct_, &found.pids_})
+    if (found.track_.empty()) found.track_ = *v1;
+  return found;
+}
+
+CgroupMode Cgroups::mode() const {
+  if (track_.empty()) return CgroupMode::none;
+  const bool only_v2 = track_is_v2_ && (memory_.empty() || memory_ == track_);
+  return only_v2 ? CgroupMode::v2 : CgroupMode::v1;
+}
+
+std::string Cgroups::sentence() const {
+  const auto by = [this](const std::string& base, const char* otherwise) {
+    return base.empty() ? otherwise : base == track_ && track_is_v2_ ? "cgroup v2" : "cgroup v1";
+  };
+  return std::string("trees: ") + by(track_, "sessions and /proc") +
+         "; memory: " + by(memory_, "rlimit and sampling") +
+         "; CPU time: " + by(cpuacct_, "wait4") + "; weight: " + by(cpu_, "not enforced") +
+         "; process count: " + by(pids_, "not enforced");
+}
+
+std::vector<std::string> Cgroups::bases() const {
+  std::vector<std::string> all;
+  for (const std::string* base : {&track_, &memory_, &cpuacct_, &cpu_, &pids_, &freezer_})
+    if (!base->empty() && std::find(all.begin(), all.end(), *base) == all.end())
+      all.push_back(*base);
+  return all;
+}
+
+Result<Ok> Cgroups::create(const StartRequest& request) const {
+  const std::string& name = request.name;
+  const auto fail = [](const std::string& what, int error) {
+    return Error{Errc::unavailable, what + ": " + std::strerror(error)};
+  };
+  for (const std::string& base : bases()) {
+    const bool needed = base == track_ || base == cpuacct_ || base == freezer_ || base == memory_ ||
+                        (base == cpu_ && request.cpu_weight > 0) ||
+                        (base == pids_ && request.pids_max > 0);
+    if (needed && mkdir(join(base, name).c_str(), 0755) != 0 && errno != EEXIST)
+      return fail("the cgroup " + join(base, name) + " could not be made", errno);
+  }
+  if (request.memory_bytes > 0 && !memory_.empty()) {
+    const bool v2 = track_is_v2_ && memory_ == track_;
+    const std::string own = join(memory_, name);
+    const std::string bytes = std::to_string(request.memory_bytes);
+    const int error = write_file(own + (v2 ? "/memory.max" : "/memory.limit_in_bytes"), bytes);
+    if (error != 0) return fail("the memory limit of " + bytes + " bytes could not be set", error);
+    // Memory is what was asked for, not memory plus swap; kernels without swap lack the files.
+    write_file(own + (v2 ? "/memory.swap.max" : "/memory.memsw.limit_in_bytes"), v2 ? "0" : bytes);
+    if (v2) write_file(own + "/memory.oom.group", "1");
+  }
+  if (request.cpu_weight > 0 && !cpu_.empty()) {
+    const bool v2 = track_is_v2_ && cpu_ == track_;
+    const std::uint64_t shares = std::uint64_t{request.cpu_weight} * 1024 / 100;
+    write_file(join(cpu_, name) + (v2 ? "/cpu.weight" : "/cpu.shares"),
+               std::to_string(v2 ? request.cpu_weight : std::max<std::uint64_t>(2, shares)));
+  }
+  if (request.pids_max > 0 && !pids_.empty()) {
+    const int error = write_file(join(pids_, name) + "/pids.max", std::to_string(request.pids_max));
+    if (error != 0) return fail("the limit of processes could not be set", error);
+  }
+  return Ok{};
+}
+
+std::vector<std::string> Cgroups::doors(const std::string& name) const {
+  std::vector<std::string> files;
+  for (const std::string& base : bases())
+    if (exists(join(base, name))) files.push_back(join(base, name) + "/cgroup.procs");
+  return files;
+}
+
+std::vector<pid_t> Cgroups::members(const std::string& name) const {
+  std::vector<pid_t> pids;
+  if (!tracks()) return pids;
+  std::vector<std::string> folders{join(track_, name)};
+  while (!folders.empty()) {
+    const std::string folder = folders.back();
+    folders.pop_back();
+    const std::string inside = read_file(folder + "/cgroup.procs");
+    for (const std::string_view line : split(inside, '\n'))
+      if (const std::int64_t pid = to_number(line); pid > 0)
+        pids.push_back(static_cast<pid_t>(pid));
+    for (const std::string& below : list_folder(folder, Entries::folders))
+      folders.push_back(join(folder, below));
+  }
+  return pids;
+}
+
+void Cgroups::kill_members(const std::string& name) const {
+  if (track_is_v2_ && write_file(join(track_, name) + "/cgroup.kill", "1") == 0) return;
+  // Frozen, the tree cannot fork faster than it is killed.
+  const std::string freeze = track_is_v2_ ? join(track_, name) + "/cgroup.freeze"
+                                          : join(freezer_, name) + "/freezer.state";
+  write_file(freeze, track_is_v2_ ? "1" : "FROZEN");
+  for (const pid_t pid : members(name)) kill(pid, SIGKILL);
+  write_file(freeze, track_is_v2_ ? "0" : "THAWED");
+}
+
+CgroupReading Cgroups::read(const std::string& name) const {
+  CgroupReading reading;
+  if (!cpuacct_.empty()) {
+    const std::string own = join(cpuacct_, name);
+    if (track_is_v2_ && cpuacct_ == track_) {
+      reading.cpu_us = keyed_number(read_file(own + "/cpu.stat"), "usage_usec");
+    } else if (const auto ns = to_number(read_file(own + "/cpuacct.usage")); ns >= 0) {
+      reading.cpu_us = ns / 1000;
+    }
+  }
+  if (memory_.empty()) return reading;
+  const std::string own = join(memory_, name);
+  const bool v2 = track_is_v2_ && memory_ == track_;
+  const auto number = [&](const char* file) { return to_number(read_file(own + file)); };
+  reading.memory_bytes = number(v2 ? "/memory.current" : "/memory.usage_in_bytes");
+  reading.memory_peak_bytes = number(v2 ? "/memory.peak" : "/memory.max_usage_in_bytes");
+  const std::string events = read_file(own + (v2 ? "/memory.events" : "/memory.oom_control"));
+  reading.out_of_memory = keyed_number(events, "oom_kill") > 0;
+  return reading;
+}
+
+bool Cgroups::remove(const std::string& name) const {
+  bool gone = true;
+  for (const std::string& base : bases()) {
+    std::vector<std::string> folders{join(base, name)};
+    for (std::size_t i = 0; i < folders.size(); ++i)
+      for (const std::string& below : list_folder(folders[i], Entries::folders))
+        folders.push_back(join(folders[i], below));
+    for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder)
+      gone = (rmdir(folder->c_str()) == 0 || errno == ENOENT) && gone;
+  }
+  return gone;
+}
+
+std::vector<std::string> Cgroups::names() const {
+  std::vector<std::string> all;
+  for (const std::string& base : bases())
+    for (std::string& name : list_folder(base, Entries::folders))
+      if (std::find(all.begin(), all.end(), name) == all.end()) all.push_back(std::move(name));
+  return all;
+}
+
+void Cgroups::remove_base() const {
+  for (const std::string& base : bases()) rmdir(base.c_str());
+}
+
+}  // namespace busbar::shim

@@ -1,0 +1,54 @@
+// One cgroup per attempt, where this machine lets us have them: v2, v1, or both side by side.
+//
+// Shape    a folder of our own in each useful hierarchy, and in it one folder per attempt.
+//          A v2 hierarchy without controllers (hybrid machines) still tracks and kills trees.
+// Errors   create() fails when a limit that was asked for cannot be set; nothing else can fail.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "shim/protocol.hpp"
+
+namespace busbar::shim {
+
+struct CgroupReading {
+  std::int64_t cpu_us = -1;  // -1: not known
+  std::int64_t memory_bytes = -1;
+  std::int64_t memory_peak_bytes = -1;
+  bool out_of_memory = false;
+};
+
+class Cgroups {
+ public:
+  // Looks what is mounted and writable, at most `mode_max`; `folder` is the name of our folders.
+  static Cgroups detect(const std::string& folder, CgroupMode mode_max);
+
+  CgroupMode mode() const;
+  bool tracks() const { return !track_.empty(); }  // knows the members of a tree
+  bool limits_memory() const { return !memory_.empty(); }
+  std::string sentence() const;
+
+  Result<Ok> create(const StartRequest& request) const;
+  // The files a new process writes "0" to, to enter the attempt's folders.
+  std::vector<std::string> doors(const std::string& name) const;
+  std::vector<pid_t> members(const std::string& name) const;
+  void kill_members(const std::string& name) const;  // again until there are none
+  CgroupReading read(const std::string& name) const;
+  bool remove(const std::string& name) const;  // false: not yet
+  std::vector<std::string> names() const;      // of all attempts that have a folder
+  void remove_base() const;                    // when it is empty
+
+ private:
+  std::vector<std::string> bases() const;
+
+  // Folders of ours, "" where there is none; all equal under v2.
+  std::string track_, memory_, cpu_, cpuacct_, pids_, freezer_;
+  bool track_is_v2_ = false;
+};
+
+}  // namespace busbar::shim
