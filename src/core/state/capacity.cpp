@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/maths.hpp"
 #include "base/text.hpp"
 #include "core/state/capacity_fit.hpp"
 
@@ -103,7 +104,7 @@ std::vector<Short> shortfalls(const Resources& each, const Node& node) {
     if (named.count > has)
       out.push_back({fmt::format("{} x {}", named.count, printable(named.name)),
                      fmt::format("{} x {}", has, printable(named.name)),
-                     fmt::format("{}: {}", printable(named.name), has)});
+                     has == 0 ? "" : fmt::format("{}: {}", printable(named.name), has)});
   }
   return out;
 }
@@ -124,7 +125,19 @@ std::string listed(const std::vector<Short>& shorts, std::string Short::*field) 
   return joined(parts);
 }
 
-// Lacks least; then holds most of what was asked; then the lowest id.
+// How much of each plain quantity the node covers, in thousandths, summed.
+std::int64_t coverage(const Resources& each, const Node& node) {
+  const auto part = [](std::int64_t asked, std::int64_t has) {
+    return asked <= 0 || has >= asked ? 1000 : multiply_divide(has, 1000, asked);
+  };
+  std::int64_t sum =
+      part(each.cores.value, node.cores.value) + part(each.memory.value, node.memory.value) +
+      part(each.scratch.value, node.scratch.value) + part(each.ports, node.port_count);
+  for (const auto& named : each.named) sum += part(named.count, named_on(node, named.name));
+  return sum;
+}
+
+// Holds most of the devices asked for; then lacks least; then covers most; then the lowest id.
 const Node* best_node(const State& state, const Job& job, const Alternative& alternative) {
   const Resources& each = alternative.resources;
   const Node* best = nullptr;
@@ -136,12 +149,11 @@ const Node* best_node(const State& state, const Job& job, const Alternative& alt
     for (const auto& request : each.devices)
       matching += static_cast<std::int64_t>(
           std::min<std::uint64_t>(matching_shares(request, node), request.count));
-    std::vector<std::int64_t> key = {
+    const std::vector<std::int64_t> key = {
         matching, -static_cast<std::int64_t>(shortfalls(each, node).size()),
         each.devices.empty() ? 0 : static_cast<std::int64_t>(node.devices.size()),
-        std::min(each.cores.value, node.cores.value),
-        std::min(each.memory.value, node.memory.value)};
-    if (best == nullptr || key > best_key) best = &node, best_key = std::move(key);
+        coverage(each, node)};
+    if (best == nullptr || key > best_key) best = &node, best_key = key;
   }
   return best;
 }

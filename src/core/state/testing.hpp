@@ -170,6 +170,11 @@ struct World {
     if (decision.ok()) apply_all(decision->events);
     return decision;
   }
+  // Tells what cannot be refused in this test.
+  void must(const Command& command) {
+    const auto decision = tell(command);
+    check(decision.ok(), decision.ok() ? "" : decision.error().text);
+  }
   // The sentence of a refusal; "" when the command was accepted.
   std::string refusal(const Command& command) {
     const auto decision = tell(command);
