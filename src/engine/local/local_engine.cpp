@@ -1,0 +1,303 @@
+#include "engine/local/local_engine.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "engine/local/inventory.hpp"
+#include "engine/local/local_machine.hpp"
+#include "engine/local/log_reader.hpp"
+#include "engine/local/reconciler.hpp"
+#include "engine/local/shim_connection.hpp"
+
+namespace busbar::local {
+namespace {
+
+constexpr int turn_ms = 200;
+constexpr Span tick_every = Span(50);  // it looks at every attempt
+
+Tick now() {
+  timespec time{};
+  clock_gettime(CLOCK_BOOTTIME, &time);
+  return Tick(std::int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000);
+}
+
+bool others_can_enter(const std::string& path) {
+  for (std::size_t at = 1; at != std::string::npos;) {
+    at = path.find('/', at);
+    struct stat status {};
+    if (stat(path.substr(0, at).c_str(), &status) == 0 && (status.st_mode & S_IXOTH) == 0)
+      return false;
+    if (at != std::string::npos) ++at;
+  }
+  return true;
+}
+
+// A folder of our own that users may pass through but not list.
+Result<Ok> own_folder(const std::string& path, mode_t mode) {
+  if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
+    return {Errc::denied, fmt::format("cannot create {}: {}", path, std::strerror(errno))};
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid())
+    return {Errc::denied, fmt::format("{} must be a folder of the daemon's own user", path)};
+  if (chmod(path.c_str(), mode) != 0)
+    return {Errc::denied, fmt::format("cannot set the mode of {}", path)};
+  return Ok{};
+}
+
+}  // namespace
+
+// Everything that runs between open and close.
+class LocalEngine::Loop {
+ public:
+  Loop(const LocalOptions& options, PayloadSource payload, std::string installation,
+       std::vector<Launch> live, ReportSink sink)
+      : options_(options),
+        installation_(std::move(installation)),
+        live_(std::move(live)),
+        sink_(std::move(sink)),
+        wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+        connection_({options.state_directory + "/shim", options.shim_program, installation_},
+                    options.warn) {
+    check(wake_fd_ >= 0, "no eventfd");
+    choose_scratch();
+    MachineOptions machine;
+    machine.cluster = options_.cluster;
+    machine.scratch_directory = options_.scratch_directory;
+    machine.users = options_.users;
+    machine.limits = {options_.pids_max, options_.output_bytes_max, options_.bind_cores};
+    machine_ = std::make_unique<LocalMachine>(
+        machine, std::move(payload),
+        [this](const std::string& name, const std::string& address) {
+          post([this, name, address] { reconciler_->became_ready(name, address); });
+        },
+        [this](const std::string& name, const std::string& sentence) {
+          post([this, name, sentence] { reconciler_->probe_failed(name, sentence, now()); });
+        },
+        options_.warn);
+  }
+
+  void start() {
+    engine_thread_ = std::thread([this] { turn(); });
+    inventory_thread_ = std::thread([this] { take_inventory(); });
+  }
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (closing_) return;
+      closing_ = true;
+    }
+    inventory_due_.notify_all();
+    wake();
+    inventory_thread_.join();
+    engine_thread_.join();
+    logs_.reset();
+    machine_.reset();
+  }
+
+  ~Loop() {
+    stop();
+    ::close(wake_fd_);
+  }
+
+  // Runs `task` on the engine's thread, once the node is known.
+  void post(std::function<void()> task) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (closing_) return;
+      tasks_.push_back(std::move(task));
+    }
+    wake();
+  }
+
+  void read_log(const LogRequest& request, LogSink sink) {
+    logs_->post([this, request, sink = std::move(sink)] {
+      auto chunk = std::make_shared<Result<LogChunk>>(read_log_file(request, options_.users));
+      post([sink, chunk] { sink(*chunk); });
+    });
+  }
+
+  Reconciler& reconciler() { return *reconciler_; }
+
+ private:
+  void wake() {
+    const std::uint64_t one = 1;
+    if (write(wake_fd_, &one, sizeof one) < 0 && errno != EAGAIN) check(false, "eventfd");
+  }
+
+  void warn(const std::string& sentence) {
+    if (options_.warn) options_.warn(sentence);
+  }
+
+  void choose_scratch() {
+    std::string& path = options_.scratch_directory;
+    if (path.empty()) {
+      const bool reachable = geteuid() != 0 || others_can_enter(options_.state_directory);
+      path = reachable ? options_.state_directory + "/scratch" : "/var/tmp/busbar-" + installation_;
+    }
+    const Result<Ok> made = own_folder(path, geteuid() == 0 ? 0711 : 0700);
+    if (!made) warn("scratch: " + made.error().text);
+  }
+
+  void take_inventory() {
+    InventoryOptions wish;
+    wish.node_name = options_.node_name;
+    wish.cluster = options_.cluster;
+    wish.scratch_directory = options_.scratch_directory;
+    wish.fallback_machine_id = "installation-" + installation_;
+    wish.port_first = options_.port_first;
+    wish.port_count = options_.port_count;
+    wish.features = options_.features;
+    wish.named = options_.named;
+    wish.topology = options_.topology;
+    auto providers =
+        options_.find_devices ? vendor_providers() : std::vector<std::unique_ptr<DeviceProvider>>{};
+    if (!options_.simulated.empty()) providers.push_back(simulated_provider(options_.simulated));
+    Inventory inventory(wish, std::move(providers), options_.warn);
+    std::unique_lock lock(mutex_);
+    while (!closing_) {
+      lock.unlock();
+      Node node = inventory.take();
+      lock.lock();
+      found_ = std::move(node);
+      wake();
+      inventory_due_.wait_for(lock, std::chrono::milliseconds(options_.inventory_interval.value),
+                              [this] { return closing_; });
+    }
+  }
+
+  // The first inventory makes the reconciler; later ones are told when they differ.
+  void meet_node() {
+    std::optional<Node> found;
+    {
+      const std::lock_guard lock(mutex_);
+      found.swap(found_);
+    }
+    if (!found || (reconciler_ && *found == node_)) return;
+    node_ = std::move(*found);
+    machine_->describe_node(node_);
+    sink_(NodeReport{node_});
+    if (reconciler_) return;
+    ReconcilerOptions wish;
+    wish.cluster = options_.cluster;
+    wish.node = node_.name;
+    wish.shim_program = options_.shim_program;
+    reconciler_ =
+        std::make_unique<Reconciler>(wish, CoreBook(node_.numa), connection_, *machine_, sink_);
+    connection_.set_receiver([this](std::string bytes) { reconciler_->frame(bytes, now()); },
+                             [this] { reconciler_->connected(now()); },
+                             [this] { reconciler_->disconnected(now()); });
+    std::set<std::string> names;
+    for (const Launch& launch : live_) names.insert(launch.name);
+    machine_->clean_scratch(installation_, names);
+    reconciler_->open(installation_, live_, now());
+    live_.clear();
+  }
+
+  void turn() {
+    while (true) {
+      std::deque<std::function<void()>> tasks;
+      {
+        const std::lock_guard lock(mutex_);
+        if (closing_) return;
+        if (reconciler_) tasks.swap(tasks_);
+      }
+      for (const auto& task : tasks) task();
+      meet_node();
+      if (reconciler_) connection_.maintain(now());
+      if (reconciler_ && now() >= ticked_at_ + tick_every) {
+        ticked_at_ = now();
+        reconciler_->tick(ticked_at_);
+      }
+      std::array<pollfd, 2> waits{pollfd{wake_fd_, POLLIN, 0},
+                                  pollfd{connection_.fd(), connection_.events(), 0}};
+      if (poll(waits.data(), connection_.fd() >= 0 ? 2 : 1, turn_ms) <= 0) continue;
+      std::uint64_t ignored = 0;
+      if (waits[0].revents != 0 && read(wake_fd_, &ignored, sizeof ignored) < 0) continue;
+      if (connection_.fd() >= 0 && waits[1].revents != 0) connection_.handle(waits[1].revents);
+    }
+  }
+
+  LocalOptions options_;
+  std::string installation_;
+  std::vector<Launch> live_;
+  ReportSink sink_;
+  int wake_fd_;
+  std::mutex mutex_;
+  std::condition_variable inventory_due_;
+  bool closing_ = false;
+  std::deque<std::function<void()>> tasks_;
+  std::optional<Node> found_;
+
+  // Of the engine's thread.
+  Node node_;
+  Tick ticked_at_;
+  ShimConnection connection_;
+  std::unique_ptr<LocalMachine> machine_;
+  std::unique_ptr<Reconciler> reconciler_;
+
+  std::unique_ptr<Worker> logs_ = std::make_unique<Worker>();
+  std::thread engine_thread_;
+  std::thread inventory_thread_;
+};
+
+LocalEngine::LocalEngine(LocalOptions options,
+                         std::function<Result<std::string>(PayloadHash)> payload)
+    : options_(std::move(options)), payload_(std::move(payload)) {}
+
+LocalEngine::~LocalEngine() { close(); }
+
+std::string LocalEngine::cluster() const { return options_.cluster; }
+
+EngineCapabilities LocalEngine::capabilities() const { return {}; }
+
+void LocalEngine::open(std::string installation, std::vector<Launch> live, ReportSink sink) {
+  check(loop_ == nullptr, "an engine is opened once");
+  loop_ = std::make_shared<Loop>(options_, payload_, std::move(installation), std::move(live),
+                                 std::move(sink));
+  loop_->start();
+}
+
+void LocalEngine::launch(const Launch& launch) {
+  if (!loop_) return;
+  loop_->post([loop = loop_.get(), launch] { loop->reconciler().launch(launch, now()); });
+}
+
+void LocalEngine::end(const std::string& attempt_name, Span grace) {
+  if (!loop_) return;
+  loop_->post([loop = loop_.get(), attempt_name, grace] {
+    loop->reconciler().end(attempt_name, grace, now());
+  });
+}
+
+void LocalEngine::look_up(const std::string& attempt_name) {
+  if (!loop_) return;
+  loop_->post(
+      [loop = loop_.get(), attempt_name] { loop->reconciler().look_up(attempt_name, now()); });
+}
+
+void LocalEngine::acknowledge(const std::string& attempt_name) {
+  if (!loop_) return;
+  loop_->post(
+      [loop = loop_.get(), attempt_name] { loop->reconciler().acknowledge(attempt_name, now()); });
+}
+
+void LocalEngine::read_log(const LogRequest& request, LogSink sink) {
+  if (!loop_) return sink({Errc::unavailable, "the engine is not open"});
+  loop_->read_log(request, std::move(sink));
+}
+
+void LocalEngine::close() {
+  if (loop_) loop_->stop();
+  loop_.reset();
+}
+
+}  // namespace busbar::local

@@ -1,0 +1,205 @@
+#include "engine/local/local_machine.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+
+#include "base/text.hpp"
+#include "model/names.hpp"
+
+namespace busbar::local {
+namespace {
+
+std::int64_t unix_now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// Creates `name` in the folder for its owner only; one that is there already stays as it is.
+Result<Ok> write_file(int folder, const ScratchFile& file, const Account& account) {
+  const int fd =
+      openat(folder, file.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0500);
+  if (fd < 0 && errno == EEXIST) return Ok{};
+  bool good = fd >= 0;
+  for (std::size_t done = 0; good && done < file.text.size();) {
+    const ssize_t wrote = write(fd, file.text.data() + done, file.text.size() - done);
+    if (wrote < 0 && errno == EINTR) continue;
+    good = wrote > 0;
+    done += static_cast<std::size_t>(std::max<ssize_t>(wrote, 0));
+  }
+  if (good && geteuid() == 0) good = fchown(fd, account.facts.uid, account.facts.gid) == 0;
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  if (good) return Ok{};
+  return {Errc::unavailable,
+          fmt::format("cannot write {} for the attempt: {}", file.name, std::strerror(error))};
+}
+
+}  // namespace
+
+std::string find_program(const std::string& program, const std::string& path) {
+  for (const std::string_view folder : split(path, ':')) {
+    if (!folder.starts_with("/")) continue;
+    const std::string candidate = std::string(folder) + "/" + program;
+    struct stat status {};
+    if (stat(candidate.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+        (status.st_mode & 0111) != 0)
+      return candidate;
+  }
+  return "";
+}
+
+bool port_in_use(std::uint32_t port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_ANY);
+  const bool taken = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
+                     errno == EADDRINUSE;
+  close(fd);
+  return taken;
+}
+
+LocalMachine::LocalMachine(MachineOptions options, PayloadSource payloads, ProbeRunner::Ready ready,
+                           ProbeRunner::GaveUp gave_up,
+                           std::function<void(const std::string&)> warn)
+    : options_(std::move(options)),
+      payloads_(std::move(payloads)),
+      warn_(std::move(warn)),
+      probes_(std::move(ready), std::move(gave_up)) {}
+
+void LocalMachine::describe_node(const Node& node) {
+  node_ = node.name;
+  vendors_.clear();
+  for (const Device& device : node.devices) {
+    if (!device.simulated) vendors_.insert(device.vendor);
+  }
+}
+
+void LocalMachine::warn(const std::string& sentence) {
+  if (warn_) warn_(sentence);
+}
+
+std::string LocalMachine::scratch_of(const std::string& name) const {
+  return options_.scratch_directory + "/" + name;
+}
+
+Result<std::vector<Payload>> LocalMachine::read_payloads(const Launch& launch) {
+  std::vector<Payload> payloads;
+  for (const LaunchGroup& group : launch.groups) {
+    BUSBAR_TRY(bytes, payloads_(group.payload));
+    BUSBAR_TRY(payload, decode_payload(bytes));
+    payloads.push_back(std::move(payload));
+  }
+  return payloads;
+}
+
+NodeFacts LocalMachine::facts_for(const Account& account, const std::string& name) const {
+  NodeFacts facts;
+  facts.cluster = options_.cluster;
+  facts.node = node_;
+  facts.vendors = vendors_;
+  facts.account = account.facts;
+  facts.scratch = scratch_of(name);
+  facts.now_unix_ms = unix_now_ms();
+  facts.as_root = account.facts.uid == 0;
+  return facts;
+}
+
+// The folder becomes the user's only after its files lie in it.
+Result<Ok> LocalMachine::make_scratch(const Account& account, const StartPlan& plan,
+                                      const std::string& path) {
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+    return {Errc::unavailable,
+            fmt::format("cannot create the scratch folder {}: {}", path, std::strerror(errno))};
+  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (folder < 0)
+    return {Errc::unavailable,
+            fmt::format("cannot open the scratch folder {}: {}", path, std::strerror(errno))};
+  Result<Ok> done = Ok{};
+  for (const ScratchFile& file : plan.files) {
+    if (done.ok()) done = write_file(folder, file, account);
+  }
+  if (done.ok() && geteuid() == 0 && fchown(folder, account.facts.uid, account.facts.gid) != 0)
+    done = Error{Errc::unavailable, fmt::format("cannot give {} to {}", path, account.facts.name)};
+  close(folder);
+  return done;
+}
+
+Result<std::string> LocalMachine::prepare(const Launch& launch, const std::vector<Claim>& bound) {
+  BUSBAR_TRY(payloads, read_payloads(launch));
+  BUSBAR_TRY(account, find_account(launch.user, options_.users));
+  const NodeFacts facts = facts_for(account, launch.name);
+  BUSBAR_TRY(plan, plan_start(launch, bound, payloads, facts, options_.limits));
+  if (plan.needs_mpirun && find_program("mpirun", plan.path).empty())
+    return {Errc::unsatisfiable,
+            fmt::format("the launcher mpi needs `mpirun`, which is not in the job's PATH ({}); "
+                        "install one (Debian: `apt install openmpi-bin`) or set PATH in the job's "
+                        "environment",
+                        printable(plan.path, 200))};
+  for (const std::uint32_t port : plan.ports) {
+    if (port_in_use(port))
+      return {Errc::conflict,
+              fmt::format("port {} of {} is in use by a program outside Busbar; end it (`ss -tlnp` "
+                          "names it) or configure another range of ports",
+                          port, node_)};
+  }
+  for (const Payload& payload : payloads) {
+    const std::string checkpoint = checkpoint_directory(launch, payload);
+    if (!checkpoint.empty()) BUSBAR_TRY_OK(make_folder_as(account, checkpoint));
+  }
+  BUSBAR_TRY_OK(make_scratch(account, plan, facts.scratch));
+  std::string frame = shim::encode(plan.request);
+  if (frame.size() > shim::message_bytes_max)
+    return {Errc::invalid, "the attempt's scripts and environments are larger than 32 MiB"};
+  return frame;
+}
+
+void LocalMachine::started(const Launch& launch, const std::vector<Claim>& bound) {
+  const auto payloads = read_payloads(launch);
+  if (!payloads) return warn(launch.name + ": " + payloads.error().text);
+  const bool probed = std::any_of(payloads->begin(), payloads->end(), [](const Payload& payload) {
+    return payload.ready.kind != ProbeKind::none;
+  });
+  if (!probed) return;
+  const auto account = find_account(launch.user, options_.users);
+  if (!account) return warn(launch.name + ": " + account.error().text);
+  probes_.start(launch.name,
+                plan_probes(launch, bound, *payloads, facts_for(*account, launch.name)), *account);
+}
+
+void LocalMachine::ended(const std::string& name) { probes_.stop(name); }
+
+void LocalMachine::forgotten(const std::string& name) {
+  probes_.stop(name);
+  cleaner_.post([path = scratch_of(name)] {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  });
+}
+
+void LocalMachine::clean_scratch(const std::string& installation,
+                                 const std::set<std::string>& live) {
+  std::error_code ignored;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(options_.scratch_directory, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (parse_attempt_name(installation, name) && !live.contains(name)) forgotten(name);
+  }
+}
+
+}  // namespace busbar::local

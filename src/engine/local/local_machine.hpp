@@ -1,0 +1,65 @@
+// The reconciler's hands on this machine: reads payloads, makes scratch folders, checks ports,
+// builds the request for the shim, and runs readiness probes.
+//
+// Errors   a launch that cannot be prepared carries a sentence for the job's user.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+
+#include "engine/local/account.hpp"
+#include "engine/local/probe_runner.hpp"
+#include "engine/local/reconciler.hpp"
+#include "engine/local/start_plan.hpp"
+#include "engine/local/worker.hpp"
+
+namespace busbar::local {
+
+using PayloadSource = std::function<Result<std::string>(PayloadHash)>;
+
+struct MachineOptions {
+  std::string cluster;
+  std::string scratch_directory;  // where attempts get their folders
+  UserPolicy users;
+  PlanLimits limits;
+};
+
+class LocalMachine : public Machine {
+ public:
+  LocalMachine(MachineOptions options, PayloadSource payloads, ProbeRunner::Ready ready,
+               ProbeRunner::GaveUp gave_up, std::function<void(const std::string&)> warn);
+
+  // Which node this is, and which vendors' devices it has.
+  void describe_node(const Node& node);
+  // Removes folders of attempts that nobody needs: not in `live`.
+  void clean_scratch(const std::string& installation, const std::set<std::string>& live);
+
+  Result<std::string> prepare(const Launch& launch, const std::vector<Claim>& bound) override;
+  void started(const Launch& launch, const std::vector<Claim>& bound) override;
+  void ended(const std::string& name) override;
+  void forgotten(const std::string& name) override;
+  void warn(const std::string& sentence) override;
+
+ private:
+  Result<std::vector<Payload>> read_payloads(const Launch& launch);
+  NodeFacts facts_for(const Account& account, const std::string& name) const;
+  std::string scratch_of(const std::string& name) const;
+  Result<Ok> make_scratch(const Account& account, const StartPlan& plan, const std::string& path);
+
+  MachineOptions options_;
+  PayloadSource payloads_;
+  std::function<void(const std::string&)> warn_;
+  std::string node_;
+  std::set<std::string> vendors_;
+  Worker cleaner_;
+  ProbeRunner probes_;
+};
+
+// The user's `mpirun`, or whatever `program` is, in a PATH; "" when there is none.
+std::string find_program(const std::string& program, const std::string& path);
+// Whether something listens on the port of this machine.
+bool port_in_use(std::uint32_t port);
+
+}  // namespace busbar::local
