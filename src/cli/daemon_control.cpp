@@ -101,9 +101,10 @@ std::string find_socket() {
   const char* said = std::getenv("BUSBAR_SOCKET");
   if (said != nullptr && said[0] != '\0') return said;
   const std::string own = default_state_directory() + "/busbar.sock";
-  const std::string system = "/var/lib/busbar/busbar.sock";
   if (std::getenv("BUSBAR_STATE") != nullptr || access(own.c_str(), F_OK) == 0) return own;
-  return access(system.c_str(), F_OK) == 0 ? system : own;
+  for (const char* system : {"/run/busbar/busbar.sock", "/var/lib/busbar/busbar.sock"})
+    if (access(system, F_OK) == 0) return system;
+  return own;
 }
 
 int up(const Context& context, const UpOptions& options) {

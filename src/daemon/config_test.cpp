@@ -1,0 +1,87 @@
+#include "daemon/config.hpp"
+
+#include <gtest/gtest.h>
+
+namespace busbar::daemon {
+namespace {
+
+TEST(DaemonConfig, EmptyFileGivesDefaults) {
+  EXPECT_EQ(read_config("", "f").value(), DaemonConfig());
+  EXPECT_EQ(read_config("# nothing\n", "f").value(), DaemonConfig());
+}
+
+TEST(DaemonConfig, ReadsEveryKey) {
+  const auto config = read_config(R"(
+state_directory: /srv/busbar
+log_level: debug
+listen: {socket: /run/b.sock, tcp: "127.0.0.1:7433", hosts: [gpu1], connections_max: 9,
+         tls: {certificate: c.pem, key: k.pem}}
+node:
+  name: n1
+  features: [fast, avx]
+  resources: {license: 4}
+  topology: [row1, rack7]
+  ports: 21000-21999
+  scratch: /scratch
+  inventory_interval: 5m
+  simulated_devices: [{vendor: amd, model: MI300X, memory: 192G, count: 8, link_domain_size: 4}]
+users: {operators: [ada], uid_min: 1000, root_jobs: false}
+snapshot_events: 1000
+archive: true
+tenants:
+  - {name: red, weight: 300, quota: {cores: 8, memory: 64G, gpu: 2.5}, running_max: 3}
+  - {name: blue, users: [ada], submitted_max: 10}
+default_tenant: red
+policy: {promises_max: 4, backfill: false, reserve: true, backfill_depth: 50, slice_steps: 99}
+fair_share: {half_life: 1d, epoch: 2m}
+limits: {default_time: 1h, units_per_job: 5000, launch_failures: 5}
+finished_keep: 2h
+cleanup_bound: 20s
+topology_levels: [row, rack]
+)",
+                                  "busbard.yaml");
+  ASSERT_TRUE(config.ok()) << config.error().text;
+  EXPECT_EQ(config->node.port_first, 21000U);
+  EXPECT_EQ(config->node.port_count, 1000U);
+  EXPECT_EQ(config->node.features, (std::vector<std::string>{"avx", "fast"}));
+  EXPECT_EQ(config->core.tenants[0].name, "blue");
+  const std::vector<NamedCount> quota = {{"cores", 8000}, {"gpu", 2500}, {"memory", 64LL << 30}};
+  EXPECT_EQ(config->core.tenants[1].quota, quota);
+  EXPECT_EQ(config->core.default_time_limit, hours(1));
+  EXPECT_EQ(read_config(config_text(*config), "again").value(), *config);
+}
+
+TEST(DaemonConfig, ShownConfigurationReadsBackEqual) {
+  const DaemonConfig config;
+  const auto again = read_config(config_text(config), "again");
+  ASSERT_TRUE(again.ok()) << again.error().text;
+  EXPECT_EQ(*again, config);
+}
+
+TEST(DaemonConfig, RefusalsNamePlaceAndRemedy) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"stat_directory: /x", "state_directory"},      {"listen: {sockett: /x}", "socket"},
+      {"node: {ports: 80-90}", "20000-20999"},        {"tenants: []", "at least one tenant"},
+      {"tenants: [{name: a}, {name: a}]", "twice"},   {"default_tenant: nobody", "names no tenant"},
+      {"policy: {name: magic}", "default"},           {"users: {uid_min: -1}", "uid_min"},
+      {"fair_share: {half_life: 0s}", "at least 1s"}, {"log_level: loud", "warning"}};
+  for (const auto& [text, part] : rows) {
+    const auto config = read_config(text, "busbard.yaml");
+    ASSERT_FALSE(config.ok()) << text;
+    EXPECT_NE(config.error().text.find(part), std::string::npos) << config.error().text;
+    EXPECT_NE(config.error().text.find("busbard.yaml:1:"), std::string::npos)
+        << config.error().text;
+  }
+}
+
+TEST(DaemonConfig, SaysWhatNeedsARestart) {
+  DaemonConfig before, after;
+  after.core.finished_keep = hours(1);
+  EXPECT_EQ(needs_restart(before, after), "");
+  after.listen.tcp = "127.0.0.1:1";
+  after.node.name = "x";
+  EXPECT_EQ(needs_restart(before, after), "listen, node");
+}
+
+}  // namespace
+}  // namespace busbar::daemon

@@ -1,0 +1,222 @@
+#include "daemon/daemon.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <climits>
+
+#include "busbar_build.hpp"
+#include "daemon/log.hpp"
+
+namespace busbar::daemon {
+namespace {
+
+constexpr std::chrono::seconds house_interval{5};
+
+}  // namespace
+
+std::string program_beside(const std::string& name) {
+  char path[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+  if (length <= 0) return name;
+  std::string beside(path, static_cast<std::size_t>(length));
+  beside = beside.substr(0, beside.rfind('/') + 1) + name;
+  return access(beside.c_str(), X_OK) == 0 ? beside : name;
+}
+
+Daemon::Daemon(DaemonConfig config, std::function<Result<DaemonConfig>()> reread,
+               std::function<void()> on_fatal)
+    : config_(std::move(config)), reread_(std::move(reread)), on_fatal_(std::move(on_fatal)) {}
+
+Daemon::~Daemon() { stop(); }
+
+local::LocalOptions Daemon::local_options() const {
+  local::LocalOptions out;
+  out.state_directory = config_.state_directory;
+  out.shim_program = program_beside("busbar-shim");
+  out.scratch_directory = config_.node.scratch;
+  out.node_name = config_.node.name;
+  for (const auto& device : config_.node.simulated_devices)
+    out.simulated.push_back(
+        {device.vendor, device.model, device.memory, device.count, device.link_domain_size});
+  out.features = config_.node.features;
+  out.named = config_.node.resources;
+  out.topology = config_.node.topology;
+  out.port_first = config_.node.port_first;
+  out.port_count = config_.node.port_count;
+  out.inventory_interval = config_.node.inventory_interval;
+  out.users = {config_.users.root_jobs, config_.users.uid_min};
+  out.warn = log_warning;
+  return out;
+}
+
+Result<Ok> Daemon::start() {
+  store::Options store;
+  store.folder = config_.state_directory;
+  store.archive = config_.archive;
+  journal_ = std::make_unique<store::SqliteJournal>(store);
+  engine_ = std::make_unique<local::LocalEngine>(
+      local_options(), [this](PayloadHash hash) { return journal_->get(hash); });
+  ring_ = std::make_unique<ring::Ring>(clock_, *journal_, std::vector<Engine*>{engine_.get()},
+                                       *this, ring::RingOptions{1, build_id});
+  loop_ = std::make_unique<Loop>(*ring_, clock_, *journal_);
+  BUSBAR_TRY(recovery, ring_->recover());
+  if (recovery.mark) clock_.resume(*recovery.mark);
+  if (!recovery.notice.empty()) log_warning(recovery.notice);
+  installation_ = recovery.installation;
+  snapshot_revision_ = recovery.snapshot_revision;
+  started_at_ = clock_.now();
+  replica_ = std::make_unique<api::Replica>(ring_->state());
+  journal_->set_listener([this](Revision) { loop_->notice_durable(); });
+  loop_->on_journal_failed([this] {
+    log_error(
+        "the journal cannot be written any more; stopping, so that nothing is promised "
+        "that is not on disk. Look at the disk, then start again");
+    on_fatal_();
+  });
+  ring_->post(Configure{config_.core}, [](Result<ring::Reply> reply) {
+    if (!reply.ok()) log_error("the configuration was refused: " + reply.error().text);
+  });
+  ring_->open_engines([this](Engine&) -> ReportSink {
+    return [this](Command command) { loop_->post(std::move(command), {}); };
+  });
+  log_info(fmt::format("installation {} at revision {}, {} jobs, {} live attempts", installation_,
+                       recovery.last.value, ring_->state().jobs().size(),
+                       ring_->state().attempts().size()));
+  loop_->start();
+  house_ = std::thread([this] { keep_house(); });
+  return Ok{};
+}
+
+void Daemon::stop() {
+  {
+    const std::lock_guard guard(house_lock_);
+    if (stopping_) return;
+    stopping_ = true;
+  }
+  house_woken_.notify_all();
+  if (house_.joinable()) house_.join();
+  if (engine_) engine_->close();
+  if (loop_) loop_->stop();
+  if (journal_ && replica_ && journal_->wait_durable(ring_->state().revision(), seconds(10))) {
+    ring_->externalise();
+    replica_->wait_for(ring_->state().revision(), std::chrono::seconds(5));
+    save_snapshot();
+  }
+  if (journal_) journal_->set_listener({});
+  if (replica_) replica_->stop();
+}
+
+void Daemon::durable_events(const Events& events) {
+  events_ += events.size();
+  for (const auto& event : events) {
+    if (std::holds_alternative<Granted>(event.body)) ++grants_;
+    if (std::holds_alternative<Ended>(event.body)) ++ends_;
+  }
+  replica_->feed(events);
+}
+
+void Daemon::verdicts(const std::vector<core::Verdict>& verdicts, bool) {
+  if (!verdicts.empty()) replica_->publish(verdicts);
+}
+
+void Daemon::keep_house() {
+  std::unique_lock guard(house_lock_);
+  while (!house_woken_.wait_for(guard, house_interval, [this] { return stopping_; })) {
+    guard.unlock();
+    if (replica_->revision().value >= snapshot_revision_.value + config_.snapshot_events)
+      save_snapshot();
+    guard.lock();
+  }
+}
+
+void Daemon::save_snapshot() {
+  const core::State state = replica_->copy();
+  if (state.revision() <= snapshot_revision_) return;
+  const auto saved = journal_->save_snapshot(state.revision(), core::encode_state(state));
+  if (!saved.ok()) return log_warning("no snapshot: " + saved.error().text);
+  snapshot_revision_ = state.revision();
+  log_debug(fmt::format("snapshot at revision {}", snapshot_revision_.value));
+}
+
+void Daemon::submit(Command command, std::function<void(Result<api::Committed>)> done) {
+  ++commands_;
+  // Shared, because a loop that has stopped takes neither the command nor its answer.
+  auto answer = std::make_shared<std::function<void(Result<api::Committed>)>>(std::move(done));
+  const bool posted = loop_->post(std::move(command), [this, answer](Result<ring::Reply> reply) {
+    if (!reply.ok()) {
+      ++refusals_;
+      return (*answer)(reply.error());
+    }
+    (*answer)(api::Committed{reply->revision, reply->jobs});
+  });
+  if (!posted) (*answer)(Error{Errc::unavailable, "the daemon is stopping; try again"});
+}
+
+Result<std::string> Daemon::payload(PayloadHash hash) { return journal_->get(hash); }
+
+Result<HistoryPage> Daemon::history(const HistoryQuery& query) { return journal_->history(query); }
+
+Result<HistoryJob> Daemon::history_job(JobId job) { return journal_->history_job(job); }
+
+void Daemon::read_log(const LogRequest& request, LogSink sink) {
+  engine_->read_log(request, std::move(sink));
+}
+
+Tick Daemon::now() const { return clock_.read(); }
+std::int64_t Daemon::unix_ms(Tick at) const { return clock_.unix_ms(at); }
+Tick Daemon::tick_of_unix_ms(std::int64_t unix_ms) const { return clock_.tick_of_unix_ms(unix_ms); }
+std::string Daemon::installation() const { return installation_; }
+std::string Daemon::version() const { return build_version; }
+std::string Daemon::build() const { return build_id; }
+Tick Daemon::started_at() const { return started_at_; }
+JournalHealth Daemon::journal_health() const { return journal_->health(); }
+std::vector<std::string> Daemon::clusters() const { return {engine_->cluster()}; }
+
+Result<std::string> Daemon::reload() {
+  BUSBAR_TRY(read, reread_());
+  std::string restart;
+  {
+    const std::lock_guard guard(config_lock_);
+    restart = needs_restart(config_, read);
+    config_.core = read.core;
+    config_.users = read.users;
+    config_.log_level = read.log_level;
+    set_log_level(read.log_level);
+  }
+  loop_->post(Configure{read.core}, [](Result<ring::Reply> reply) {
+    if (!reply.ok()) log_error("the configuration was refused: " + reply.error().text);
+  });
+  log_info("configuration read again");
+  if (restart.empty()) return std::string("the configuration is in force");
+  return "the configuration is in force, but for these keys, which need a restart: " + restart;
+}
+
+std::string Daemon::config_text() const {
+  const std::lock_guard guard(config_lock_);
+  return daemon::config_text(config_);
+}
+
+std::vector<api::Metric> Daemon::metrics() const {
+  const auto number = [](const std::atomic<std::uint64_t>& value) {
+    return static_cast<double>(value.load());
+  };
+  return {{"events_total", "Durable events.", true, number(events_), ""},
+          {"grants_total", "Attempts granted.", true, number(grants_), ""},
+          {"ends_total", "Attempts ended.", true, number(ends_), ""},
+          {"commands_total", "Requests taken from people.", true, number(commands_), ""},
+          {"refusals_total", "Requests refused.", true, number(refusals_), ""}};
+}
+
+Result<Ok> Daemon::may_submit(const UserRef& user) const {
+  const std::lock_guard guard(config_lock_);
+  if (user.uid == 0 && !config_.users.root_jobs)
+    return {Errc::denied, "root's own jobs are refused here; submit as yourself"};
+  if (user.uid != 0 && user.uid < config_.users.uid_min)
+    return {Errc::denied, fmt::format("users below uid {} may not submit here, and {} has uid {}",
+                                      config_.users.uid_min, user.name, user.uid)};
+  return Ok{};
+}
+
+}  // namespace busbar::daemon
