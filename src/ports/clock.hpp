@@ -9,8 +9,8 @@
 
 namespace busbar {
 
-// Where a clock stood: stored with every batch, so that ticks go on across restarts and boots (design.md
-// section 2).
+// Where a clock stood: stored with every batch, so that ticks go on across restarts and boots
+// (design.md section 2).
 struct ClockMark {
   Tick tick;
   std::string boot_id;

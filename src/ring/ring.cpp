@@ -14,7 +14,8 @@ namespace {
 // How long an engine may be silent about an attempt before it is asked.
 constexpr Span look_up_interval = seconds(30);
 
-// Requests of people; everything else is a report of an engine and is never refused for lack of space.
+// Requests of people; everything else is a report of an engine and is never refused for lack of
+// space.
 bool is_request(const Command& command) {
   return command.index() <= Command(MakeReservation{}).index() ||
          std::holds_alternative<EndReservation>(command);
@@ -124,8 +125,8 @@ void Ring::answer(Done done, Result<Reply> reply) {
   leave([done = std::move(done), reply = std::move(reply)] { done(reply); });
 }
 
-// An engine keeps what it reported until State has it for good; an attempt that State does not hold as live
-// (fenced, or already ended) is ended and forgotten there.
+// An engine keeps what it reported until State has it for good; an attempt that State does not hold
+// as live (fenced, or already ended) is ended and forgotten there.
 void Ring::follow_report(const Command& command) {
   if (const auto* ended = std::get_if<AttemptEnded>(&command)) {
     if (state_.find(ended->attempt) != nullptr) return;
@@ -186,7 +187,8 @@ void Ring::act_on(const EventBody& body, const std::optional<core::AttemptRecord
       if (engine != nullptr) engine->end(name, grace);
     });
   } else if (const auto* end = std::get_if<Ended>(&body)) {
-    // Where no engine reported this end (fence, new boot), anything that still bears the name must go.
+    // Where no engine reported this end (fence, new boot), anything that still bears the name must
+    // go.
     Engine* engine = engine_of(ended->allocation);
     const bool unconfirmed = end->exit.cause == EndCause::node_lost;
     leave([engine, unconfirmed, name = attempt_name(installation_, end->attempt)] {
@@ -267,8 +269,8 @@ Tick Ring::next_wake() const {
   return std::min(core::next_due(state_, state_.now()), next_look_up_);
 }
 
-// An attempt that should have started, or ended, and of which nothing was heard: ask by name. The core
-// never expires what an engine enforces; only the engine's answer counts.
+// An attempt that should have started, or ended, and of which nothing was heard: ask by name. The
+// core never expires what an engine enforces; only the engine's answer counts.
 void Ring::look_up_overdue(Tick now) {
   if (now < next_look_up_) return;
   next_look_up_ = now + look_up_interval;

@@ -1,8 +1,10 @@
-// The loop of design.md section 2, as a machine that somebody turns: one thread calls post() and turn().
+// The loop of design.md section 2, as a machine that somebody turns: one thread calls post() and
+// turn().
 //
-// A turn takes every command that was posted, decides and applies each, runs one slice of the cycle if
-// anything may have changed, appends what happened as one batch, and lets out whatever has become durable.
-// It reads the clock once. Same journal, same commands at the same ticks: same events.
+// A turn takes every command that was posted, decides and applies each, runs one slice of the cycle
+// if anything may have changed, appends what happened as one batch, and lets out whatever has
+// become durable. It reads the clock once. Same journal, same commands at the same ticks: same
+// events.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +39,8 @@ class Observer {
  public:
   virtual ~Observer() = default;
   virtual void durable_events(const Events& events) = 0;
-  // Of the cohorts the last slice looked at and did not start; `cycle_finished` when the walk is complete.
+  // Of the cohorts the last slice looked at and did not start; `cycle_finished` when the walk is
+  // complete.
   virtual void verdicts(const std::vector<core::Verdict>& verdicts, bool cycle_finished) = 0;
 };
 
@@ -62,12 +65,13 @@ class Ring {
 
   // Rebuilds State from the journal. corrupt or unavailable: as the journal says.
   Result<Recovery> recover();
-  // Opens every engine with the attempts that State holds there; reports must come back through post().
+  // Opens every engine with the attempts that State holds there; reports must come back through
+  // post().
   void open_engines(const std::function<ReportSink(Engine&)>& sink_for);
 
   void post(Command command, Done done);
-  // True while there is more to do at once; otherwise nothing happens before next_wake() unless something
-  // is posted or becomes durable.
+  // True while there is more to do at once; otherwise nothing happens before next_wake() unless
+  // something is posted or becomes durable.
   bool turn();
   // Lets out what is durable now; turn() does it too.
   void externalise();
