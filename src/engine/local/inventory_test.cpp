@@ -39,6 +39,11 @@ TEST(Inventory, describes_this_machine_and_twice_the_same) {
   EXPECT_FALSE(node.features.empty());
   EXPECT_GT(node.port_count, 0U);
   EXPECT_EQ(node, inventory.take());
+  for (const Device& device : node.devices)
+    printf("device: %s %s %s %s numa %d domain %u\n", device.vendor.c_str(), device.model.c_str(),
+           device.uuid.c_str(), format_bytes(device.memory).c_str(), device.numa,
+           device.link_domain);
+  for (const std::string& warning : warnings) printf("warning: %s\n", warning.c_str());
 }
 
 TEST(Inventory, ports_avoid_what_the_kernel_hands_out) {

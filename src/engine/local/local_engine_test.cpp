@@ -123,8 +123,9 @@ class LocalEngineTest : public testing::Test {
   void kill_shim() const {
     const pid_t pid = shim_pid();
     if (pid > 0) kill(pid, SIGTERM);
-    for (int i = 0; i < 500 && pid > 0 && kill(pid, 0) == 0; ++i)
-      std::this_thread::sleep_for(milliseconds(20));
+    // A process that nobody has waited for yet has no command line any more.
+    for (int i = 0; i < 500 && shim_pid() == pid && pid > 0; ++i)
+      std::this_thread::sleep_for(milliseconds(10));
   }
 
   Launch job(Payload payload, Launcher launcher = Launcher::script, std::uint32_t tasks = 1) {

@@ -125,7 +125,11 @@ void Reconciler::acknowledge(const std::string& name, Tick now) {
   const auto at = entries_.find(name);
   if (at == entries_.end()) return machine_.forgotten(name);
   Entry& entry = at->second;
-  if (entry.phase != Phase::ended) return;
+  if (entry.phase == Phase::leaving) return;
+  if (entry.phase != Phase::ended) {
+    entry.closed = true;
+    return;
+  }
   entry.phase = Phase::leaving;
   machine_.forgotten(name);
   if (leave(entry, now)) entries_.erase(at);
@@ -308,7 +312,9 @@ void Reconciler::becomes_ended(Entry& entry, AttemptEnded exit, bool shim_holds_
   entry.absent_since = entry.absence_asked = tick_never;
   book_.release(entry.launch.name);
   machine_.ended(entry.launch.name);
-  report_state(entry);
+  if (!entry.closed) return report_state(entry);
+  entry.phase = Phase::leaving;  // the next tick tells the shim
+  machine_.forgotten(entry.launch.name);
 }
 
 // A grace beyond the job's own leaves the rest as the lead of its checkpoint signal.
@@ -350,12 +356,12 @@ void Reconciler::conclude_absent(Entries::iterator at, Tick now) {
     if (entry.end_grace) return end(at->first, *entry.end_grace, now);
     return try_start(entry, now);
   }
-  report_(AttemptAbsent{entry.id});
+  if (!entry.closed) report_(AttemptAbsent{entry.id});
   entries_.erase(at);
 }
 
 void Reconciler::report_state(const Entry& entry) {
-  if (entry.phase == Phase::running) {
+  if (entry.phase == Phase::running && !entry.closed) {
     const bool bound = std::any_of(entry.bound.begin(), entry.bound.end(), [](const Claim& claim) {
       return claim.binding == Binding::bound;
     });

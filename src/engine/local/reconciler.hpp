@@ -100,6 +100,7 @@ class Reconciler {
     std::string failure;  // said instead of the exit's own detail
     AttemptEnded exit;
     bool shim_holds_exit = false;
+    bool closed = false;  // State closed it before it ended (a fence): its end is not reported
   };
   using Entries = std::map<std::string, Entry>;
 
