@@ -233,8 +233,8 @@ DEV_STAGES = [
     Stage("e2e", "dev", 210, run_e2e, absent=e2e_absent),
 ]
 FULL_STAGES = [
-    Stage("asan", "sanitizers", 560, run_asan),
-    Stage("tsan", "sanitizers", 160, run_tsan),
+    Stage("asan", "sanitizers", 590, run_asan),
+    Stage("tsan", "sanitizers", 130, run_tsan),
     Stage("seeds", "seeds and fuzz", 240, run_seeds, absent=sim_absent),
     Stage("fuzz", "seeds and fuzz", 240, run_fuzz, absent=fuzz_absent),
 ]
