@@ -170,6 +170,11 @@ class ShimTest : public testing::Test {
     return daemon;
   }
 
+  void kill_shim() const {
+    kill(static_cast<pid_t>(hello_.pid), SIGKILL);
+    EXPECT_TRUE(eventually([this] { return !alive(static_cast<pid_t>(hello_.pid)); }));
+  }
+
   pid_t shim_pid() const {
     const Result<int> fd = connect_to_shim(directory_);
     if (!fd.ok()) return -1;

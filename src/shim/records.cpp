@@ -1,5 +1,6 @@
 #include "shim/records.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +32,14 @@ Result<Records> Records::open(const std::string& directory) {
     if (mkdir((directory + folder).c_str(), 0700) != 0 && errno != EEXIST)
       return Error{Errc::unavailable,
                    "cannot make " + directory + folder + ": " + std::strerror(errno)};
+  // An end that was written whole but not renamed any more is an end all the same. A running
+  // record never looks like one: it begins with the length of a name, which is no Exited's kind.
+  for (const std::string& name : records.running()) {
+    const Result<Message> message = decode(read_file(records.path("running", name)));
+    const Exited* exited = message.ok() ? std::get_if<Exited>(&message.value()) : nullptr;
+    if (exited != nullptr && exited->name == name)
+      rename(records.path("running", name).c_str(), records.path("exits", name).c_str());
+  }
   for (const std::string& name : list_folder(directory + "/exits", Entries::others))
     if (valid_name(name)) records.exits_.insert(name);
   records.make_reserve();
@@ -43,14 +52,18 @@ std::string Records::path(const char* folder, const std::string& name) const {
 
 void Records::make_reserve() const {
   const std::string reserve = directory_ + "/reserve";
-  if (!exists(reserve)) replace_file(reserve, std::string(reserve_bytes, '\0'), Sync::no);
+  if (exists(reserve)) return;
+  const int fd = put_file(reserve, std::string(reserve_bytes, '\0'));
+  if (fd >= 0) close(fd);
 }
 
 int Records::write_running(const RunningRecord& record) const {
   Encoder out;
   wire::Writer writer{out};
   fields(writer, record);
-  return replace_file(path("running", record.name), out.bytes(), Sync::no);
+  const int fd = put_file(path("running", record.name), out.bytes());
+  if (fd < 0) return unlink(path("running", record.name).c_str()), -fd;
+  return close(fd), 0;
 }
 
 RunningRecord Records::read_running(const std::string& name) const {
@@ -70,17 +83,32 @@ std::vector<std::string> Records::running() const {
   return names;
 }
 
-void Records::drop_running(const std::string& name) const { unlink(path("running", name).c_str()); }
-
-int Records::write_exit(const Exited& exited) {
-  const std::string target = path("exits", exited.name);
-  const std::string bytes = encode(exited);
-  int error = replace_file(target, bytes, Sync::yes);
-  if (error == ENOSPC || error == EDQUOT) {
-    unlink((directory_ + "/reserve").c_str());
-    error = replace_file(target, bytes, Sync::yes);
+int Records::write_exits(const std::vector<const Exited*>& ended) {
+  std::vector<int> files;
+  int error = 0;
+  for (const Exited* exited : ended) {
+    const std::string record = path("running", exited->name);
+    int fd = put_file(record, encode(*exited));
+    if (fd == -ENOSPC || fd == -EDQUOT) {
+      unlink((directory_ + "/reserve").c_str());
+      fd = put_file(record, encode(*exited));
+    }
+    if (fd < 0) {
+      error = -fd;
+      break;
+    }
+    sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);  // so that the first fsync serves them all
+    files.push_back(fd);
   }
-  if (error == 0) exits_.insert(exited.name);
+  for (const int fd : files) {
+    if (fsync(fd) != 0) error = errno;
+    close(fd);
+  }
+  for (const Exited* exited : ended) {
+    const std::string &name = exited->name, target = path("exits", name);
+    if (error == 0 && rename(path("running", name).c_str(), target.c_str()) != 0) error = errno;
+    if (error == 0) exits_.insert(name);
+  }
   return error;
 }
 

@@ -1,8 +1,8 @@
 // What the shim remembers on disk, so that a successor knows: D/running and D/exits.
 //
-// running/NAME  written before the first process of NAME is started, removed after its exit record
-//               is there. Not synced: it matters only within one boot.
-// exits/NAME    the Exited message; temporary file, fsync, rename; removed by Acknowledge.
+// running/NAME  written before the first process of NAME is started. Not synced: it matters only
+//               within one boot. At the end it is overwritten by the Exited message, synced, and
+// exits/NAME    becomes this by rename; removed by Acknowledge.
 // reserve       a file of 1 MiB that is given up when the disk is full, so that exits find room.
 // Errors        int: 0 or an errno value.
 #pragma once
@@ -36,9 +36,9 @@ class Records {
   int write_running(const RunningRecord& record) const;
   RunningRecord read_running(const std::string& name) const;  // empty where it is damaged
   std::vector<std::string> running() const;
-  void drop_running(const std::string& name) const;
 
-  int write_exit(const Exited& exited);
+  // All of them or, on an error, possibly only some; then again.
+  int write_exits(const std::vector<const Exited*>& ended);
   std::optional<Exited> read_exit(const std::string& name) const;
   const std::set<std::string>& exits() const { return exits_; }
   void acknowledge(const std::string& name);

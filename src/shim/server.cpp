@@ -32,6 +32,17 @@ Error system_error(const std::string& what) {
   return Error{Errc::unavailable, what + ": " + std::strerror(errno)};
 }
 
+// Whether a shim that lives listens in `directory`: one that is about to die does not answer.
+bool answers(const std::string& directory, const std::string& installation) {
+  const Result<int> fd = connect_to_shim(directory);
+  if (!fd.ok()) return false;
+  pollfd readable{fd.value(), POLLIN, 0};
+  const bool said = send_message(fd.value(), encode(DaemonHello{0, installation})).ok() &&
+                    poll(&readable, 1, 1000) == 1 && (readable.revents & POLLHUP) == 0;
+  close(fd.value());
+  return said;
+}
+
 std::string folder_name(const std::string& directory, const std::string& installation) {
   char* real = realpath(directory.c_str(), nullptr);
   const std::uint64_t where = digest(real != nullptr ? real : directory.c_str());
@@ -96,14 +107,10 @@ Result<Ok> Server::acquire() {
   if (options_.resume_fd >= 0) return Ok{};
   lock_fd_ = openat(folder_fd_, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (lock_fd_ < 0) return system_error("cannot open " + directory + "/lock");
-  // A process between fork and exec may hold a killed predecessor's lock for a moment.
-  for (int attempt = 0; attempt < 40; ++attempt) {
+  // A killed predecessor may take a moment to go, and so may its child between fork and exec.
+  for (int attempt = 0; attempt < 60; ++attempt) {
     if (flock(lock_fd_, LOCK_EX | LOCK_NB) == 0) return Ok{};
-    const Result<int> there = connect_to_shim(directory);
-    if (there.ok()) {
-      close(there.value());
-      break;
-    }
+    if (answers(directory, options_.installation)) break;
     usleep(50'000);
   }
   return Error{Errc::conflict, "a shim already serves " + directory};

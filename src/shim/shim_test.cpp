@@ -1,6 +1,7 @@
 // What the shim promises, kept by the real program.
 #include <grp.h>
 #include <pwd.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -135,8 +136,7 @@ TEST_P(EveryMode, ASuccessorEndsWhatAKilledShimLeft) {
   daemon->send(script("left", "setsid sleep " + unique_sleep(1) + " &\nsleep " + unique_sleep(2)));
   ASSERT_TRUE(daemon->await<Started>("left"));
   ASSERT_TRUE(eventually([&] { return runs(unique_sleep(1)) && runs(unique_sleep(2)); }));
-  kill(static_cast<pid_t>(hello_.pid), SIGKILL);
-  usleep(50'000);
+  kill_shim();
   EXPECT_TRUE(runs(unique_sleep(2))) << "it goes on without its shim";
 
   daemon = begin(GetParam());
@@ -265,8 +265,7 @@ TEST_F(ShimTest, NeverStartsANameTwice) {
   EXPECT_EQ(daemon->await<Exited>("once")->code, 2);
   daemon->send(request);
   EXPECT_EQ(daemon->await<Exited>("once")->code, 2) << "ended, not acknowledged";
-  kill(static_cast<pid_t>(hello_.pid), SIGKILL);
-  usleep(50'000);
+  kill_shim();
   daemon = begin();
   daemon->send(request);
   EXPECT_EQ(daemon->end_of("once").code, 2) << "nor across shims";
@@ -518,6 +517,48 @@ TEST_F(ShimTest, SurvivesRunningOutOfDescriptors) {
   EXPECT_EQ(daemon->run(script("few", "exit 2")).code, 2);
 }
 
+TEST_F(ShimTest, KeepsAnEndUntilTheDiskTakesIt) {
+  std::filesystem::create_directory(directory_);
+  if (geteuid() != 0 ||
+      mount("busbar-test", directory_.c_str(), "tmpfs", 0, "size=1200k,mode=0700") != 0)
+    GTEST_SKIP() << "no small file system can be made here";
+  auto daemon = begin();
+  daemon->send(script("early", "sleep 0.3; exit 4"));
+  ASSERT_TRUE(daemon->await<Started>("early"));
+  const auto fill = [&](const char* name) {
+    std::ofstream(directory_ + "/" + name) << std::string(2 << 20, 'x') << std::flush;
+  };
+  fill("full");
+  EXPECT_EQ(daemon->end_of("early").code, 4) << "the reserve serves";
+  daemon->send(script("late", "sleep 0.3; exit 5"));
+  ASSERT_TRUE(daemon->await<Started>("late"));
+  unlink((directory_ + "/reserve").c_str());
+  fill("fuller");
+  daemon->send(script("more", "exit 0"));
+  const auto refused = daemon->await<Refused>("more");
+  ASSERT_TRUE(refused);
+  EXPECT_NE(refused->sentence.find("No space left"), std::string::npos);
+  unlink((directory_ + "/full").c_str());
+  EXPECT_EQ(daemon->end_of("late").code, 5);
+  kill(static_cast<pid_t>(hello_.pid), SIGTERM);
+  EXPECT_TRUE(eventually([&] { return !alive(static_cast<pid_t>(hello_.pid)); }));
+  EXPECT_EQ(umount2(directory_.c_str(), MNT_DETACH), 0);
+}
+
+TEST_F(ShimTest, TakesAnEndThatWasWrittenButNotFiled) {
+  auto daemon = begin();
+  daemon->send(script("filed", "exit 11"));
+  ASSERT_EQ(daemon->await<Exited>("filed")->code, 11);
+  kill_shim();
+  std::filesystem::rename(directory_ + "/exits/filed", directory_ + "/running/filed");
+  std::ofstream(directory_ + "/running/torn") << "damaged";
+  daemon = begin();
+  EXPECT_EQ(daemon->end_of("filed").code, 11);
+  daemon = connect();
+  daemon->greet(installation_);
+  EXPECT_EQ(daemon->end_of("torn").cause, Cause::supervisor_lost);
+}
+
 TEST_F(ShimTest, LeavesWhenNobodyNeedsIt) {
   auto daemon = begin("auto", "--idle-exit-ms 200");
   const auto pid = static_cast<pid_t>(hello_.pid);
@@ -566,8 +607,7 @@ TEST_F(ShimTest, LosesAndDoublesNothingWhenKilledAtAnyMoment) {
     }
     moment = moment * 6364136223846793005ULL + 1442695040888963407ULL;
     usleep(static_cast<useconds_t>((moment >> 33) % 60'000));
-    kill(static_cast<pid_t>(hello_.pid), SIGKILL);
-    usleep(20'000);
+    kill_shim();
     daemon = begin("auto");
     for (const std::string& name : names) {
       daemon->send(script(name, "echo $$"));  // starts it only if nothing is known of it

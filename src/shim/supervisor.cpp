@@ -383,25 +383,22 @@ void Supervisor::finish(Attempt& attempt) {
 }
 
 void Supervisor::flush() {
-  for (auto it = attempts_.begin(); it != attempts_.end();) {
-    Attempt& attempt = it->second;
-    if (!attempt.exited) {
-      ++it;
-      continue;
-    }
-    if (!attempt.unheard) {
-      if (const int error = records_.write_exit(*attempt.exited); error != 0) {
-        if (retry_at_ == never_ms)
-          std::fprintf(stderr, "cannot record the end of %s: %s; trying again\n", it->first.c_str(),
-                       std::strerror(error));
-        retry_at_ = mono_ms() + retry_ms;
-        ++it;
-        continue;
-      }
-      records_.drop_running(it->first);
-      report_(encode(*attempt.exited));
-    }
-    it = attempts_.erase(it);
+  constexpr std::size_t at_once_max = 64;
+  std::vector<const Exited*> ended;
+  for (auto& [name, attempt] : attempts_)
+    if (attempt.exited && !attempt.unheard && ended.size() < at_once_max)
+      ended.push_back(&*attempt.exited);
+  std::erase_if(attempts_,
+                [](const auto& entry) { return entry.second.exited && entry.second.unheard; });
+  if (ended.empty()) return;
+  const int error = records_.write_exits(ended);
+  if (error != 0) std::fprintf(stderr, "cannot record an end: %s\n", std::strerror(error));
+  if (error != 0 || ended.size() == at_once_max)
+    retry_at_ = mono_ms() + (error != 0 ? retry_ms : 0);
+  for (const Exited* exited : ended) {
+    if (!records_.exits().contains(exited->name)) continue;
+    report_(encode(*exited));
+    attempts_.erase(std::string(exited->name));
   }
 }
 
@@ -559,17 +556,14 @@ void Supervisor::kill_tree(Attempt& attempt) const {
 
 void Supervisor::recover() {
   for (const std::string& name : records_.running()) {
-    if (records_.exits().contains(name)) {
-      records_.drop_running(name);
-      continue;
-    }
+    if (records_.exits().contains(name)) continue;
     const RunningRecord record = records_.read_running(name);
     Attempt& attempt = attempts_[name];
     attempt.request.name = name;
     attempt.lost = true;
     attempt.started_unix_ms = record.started_unix_ms;
     attempt.started_boot_ms = record.started_boot_ms;
-    if (record.boot_id != boot_id_) {
+    if (!record.boot_id.empty() && record.boot_id != boot_id_) {
       begin_end(attempt, Cause::supervisor_lost, "the machine was restarted while it ran", 0, 0);
       finish(attempt);
       continue;

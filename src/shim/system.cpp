@@ -50,17 +50,14 @@ int write_file(const std::string& path, std::string_view text) {
   return error;
 }
 
-int replace_file(const std::string& path, std::string_view bytes, Sync sync) {
-  const std::size_t slash = path.rfind('/') + 1;
-  const std::string temporary = path.substr(0, slash) + "." + path.substr(slash);
-  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return errno;
+int put_file(const std::string& path, std::string_view bytes) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return -errno;
   int error = write_all(fd, bytes);
-  if (error == 0 && sync == Sync::yes && fsync(fd) != 0) error = errno;
+  if (error == 0 && ftruncate(fd, static_cast<off_t>(bytes.size())) != 0) error = errno;
+  if (error == 0) return fd;
   close(fd);
-  if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
-  if (error != 0) unlink(temporary.c_str());
-  return error;
+  return -error;
 }
 
 std::vector<std::string> list_folder(const std::string& path, Entries entries) {
