@@ -81,12 +81,8 @@ void Replica::run() {
       if (!fed.events.empty()) apply(fed.events);
       if (!fed.verdicts.empty()) put(std::move(fed.verdicts));
     }
-    std::function<void(Revision)> listener;
-    {
-      const std::lock_guard hold(kept_lock_);
-      listener = listener_;
-    }
-    if (listener) listener(revision());
+    const std::lock_guard hold(listener_lock_);
+    if (listener_) listener_(revision());
   }
 }
 
@@ -181,7 +177,7 @@ EventRead Replica::read_events(Revision after, std::size_t count_max) const {
 }
 
 void Replica::set_listener(std::function<void(Revision)> on_advance) {
-  const std::lock_guard hold(kept_lock_);
+  const std::lock_guard hold(listener_lock_);
   listener_ = std::move(on_advance);
 }
 

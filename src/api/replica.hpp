@@ -74,7 +74,8 @@ class Replica {
 
   // Up to `count_max` kept events after `after`, oldest first.
   EventRead read_events(Revision after, std::size_t count_max) const;
-  // Called on the replica's thread after each step forward; must return at once.
+  // Called on the replica's thread after each step forward; must return at once. When this
+  // returns, the listener before is not running any more.
   void set_listener(std::function<void(Revision)> on_advance);
 
  private:
@@ -101,8 +102,10 @@ class Replica {
   std::deque<std::shared_ptr<const Event>> kept_;
   Revision kept_after_;  // events up to here are no longer kept
   std::atomic<std::uint64_t> revision_;
-  std::function<void(Revision)> listener_;
   bool stopped_ = false;
+
+  std::mutex listener_lock_;  // held while it is called: after set_listener no old one runs
+  std::function<void(Revision)> listener_;
 
   std::mutex fed_lock_;
   std::condition_variable fed_;

@@ -72,22 +72,26 @@ struct Later {
   std::function<std::optional<Response>(bool last)> look;
 };
 
-// Read a log. `request` is asked before each try; `answer` gives nothing to try again until the
-// timeout is over.
+// Read a log, again and again until there is an answer. `request` is asked before each try; it
+// gives nothing where there is nothing to read yet. With `last` set `answer` must give a response.
+struct LogStep {
+  std::optional<Response> response;
+  bool at_once = false;  // no response: try again without waiting
+};
 struct FollowLog {
   std::chrono::milliseconds timeout{0};
-  std::function<Result<LogRequest>()> request;
-  std::function<std::optional<Response>(Result<LogChunk>, bool last)> answer;
+  std::function<Result<std::optional<LogRequest>>()> request;
+  std::function<LogStep(Result<LogChunk>, bool last)> answer;
 };
 
 // Server-sent events after `since`; `write` gives the text of one event, "" where it is filtered
 // out.
-struct Stream {
+struct EventStream {
   Revision since;
   std::function<std::string(const Event&)> write;
 };
 
-using Outcome = std::variant<Response, Ask, Later, FollowLog, Stream>;
+using Outcome = std::variant<Response, Ask, Later, FollowLog, EventStream>;
 
 // All that a handler may look at. `parameters` are the decoded parts of the path, by name.
 struct Call {

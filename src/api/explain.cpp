@@ -1,0 +1,231 @@
+// GET /v1/jobs/{ref}/explain and GET /v1/jobs/{ref}/wait.
+#include <algorithm>
+
+#include "api/answers.hpp"
+#include "api/handlers.hpp"
+#include "api/refs.hpp"
+#include "base/text.hpp"
+#include "core/explain/verdict.hpp"
+
+namespace busbar::api {
+namespace {
+
+constexpr std::int64_t wait_seconds_max = 60;
+constexpr std::int64_t wait_seconds_usual = 30;
+
+struct VerdictView {
+  std::string group;
+  core::Verdict verdict;
+  std::string sentence;
+  std::optional<Moment> predicted_start;
+};
+template <class V>
+void describe(V& visit, Like<VerdictView> auto& view) {
+  visit("group", view.group);
+  visit("units", view.verdict.units);
+  visit("reason", view.verdict.reason);
+  visit("sentence", view.sentence);
+  visit("resource", view.verdict.resource);
+  visit("wanted", view.verdict.wanted);
+  visit("free", view.verdict.free);
+  visit("capacity", view.verdict.capacity);
+  visit("nodes_fit", view.verdict.nodes_fit);
+  visit("nodes_wanted", view.verdict.nodes_wanted);
+  visit("where", view.verdict.where);
+  visit("predicted_start", view.predicted_start);
+  visit("blockers", view.verdict.blockers);
+}
+
+struct Explanation {
+  JobId job;
+  std::string name;
+  RunState state = RunState::pending;
+  std::string summary;
+  std::vector<VerdictView> verdicts;
+  std::optional<Moment> predicted_start;
+  std::optional<Seconds> predicted_in;
+  std::optional<std::uint64_t> position;
+  std::uint64_t waiting_jobs = 0;
+  std::vector<JobId> blockers;
+  Revision revision;
+};
+template <class V>
+void describe(V& visit, Like<Explanation> auto& view) {
+  visit("job", view.job);
+  visit("name", view.name);
+  visit("state", view.state);
+  visit("summary", view.summary);
+  visit("verdicts", view.verdicts);
+  visit("predicted_start", view.predicted_start);
+  visit("predicted_in_seconds", view.predicted_in);
+  visit("position", view.position);
+  visit("waiting_jobs", view.waiting_jobs);
+  visit("blockers", view.blockers);
+  visit("revision", view.revision);
+}
+
+std::string units_text(std::uint64_t count) {
+  return std::to_string(count) + (count == 1 ? " unit" : " units");
+}
+
+void add_verdicts(const Lens& lens, const core::JobRecord& record, Explanation& out) {
+  for (auto at = lens.view.verdicts.lower_bound({record.job.id, 0});
+       at != lens.view.verdicts.end() && at->first.first == record.job.id; ++at) {
+    for (const core::Verdict& verdict : at->second) {
+      VerdictView view{record.job.groups[verdict.group].name, verdict,
+                       core::explain(lens.view.state, verdict, lens.now),
+                       lens.moment_if(verdict.start_estimate)};
+      out.verdicts.push_back(std::move(view));
+      for (const JobId blocker : verdict.blockers) {
+        if (std::count(out.blockers.begin(), out.blockers.end(), blocker) == 0)
+          out.blockers.push_back(blocker);
+      }
+    }
+  }
+}
+
+// Its place in the order of (priority band, id) among jobs that wait.
+void add_position(const ReadView& view, const core::JobRecord& record, Explanation& out) {
+  std::uint64_t ahead = 0;
+  for (const JobId id : view.active) {
+    const core::JobRecord& other = *view.state.find(id);
+    if (other.waiting == 0) continue;
+    ++out.waiting_jobs;
+    const bool higher = other.job.priority > record.job.priority;
+    const bool earlier = other.job.priority == record.job.priority && id < record.job.id;
+    ahead += higher || earlier ? 1 : 0;
+  }
+  if (record.waiting > 0) out.position = ahead + 1;
+}
+
+std::string summary_of(const core::JobRecord& record, const Explanation& out) {
+  if (record.ended_all()) {
+    std::string text = "It has ended: " + std::string(to_string(out.state));
+    text += ", exit code " + std::to_string(record.exit_code) + ".";
+    if (!record.close_reason.empty()) text += " " + record.close_reason;
+    return text;
+  }
+  std::string text;
+  if (record.live > 0) text = units_text(record.live) + (record.live == 1 ? " runs" : " run");
+  if (record.live > 0) text += record.waiting + record.held > 0 ? ". " : ".";
+  if (record.waiting + record.held == 0) return text;
+  if (record.live > 0) text += units_text(record.waiting + record.held) + " more: ";
+  if (!out.verdicts.empty()) {
+    text += out.verdicts[0].sentence;
+  } else if (record.waiting == 0) {
+    text += "held" + (record.hold_reason.empty() ? "" : " (" + record.hold_reason + ")") +
+            "; 'busbar release " + std::to_string(record.job.id.value) + "' lets it go.";
+  } else {
+    text += "the scheduler has not looked at it yet; ask again in a moment.";
+  }
+  if (out.predicted_in && out.predicted_in->span > Span())
+    text += " It should start in " + format_span(out.predicted_in->span) + ".";
+  return text;
+}
+
+Explanation explanation_of(const Lens& lens, const core::JobRecord& record) {
+  Explanation out;
+  out.job = record.job.id;
+  out.name = record.job.name;
+  out.state = core::job_state(record);
+  out.revision = lens.view.state.revision();
+  if (!record.ended_all()) {
+    add_verdicts(lens, record, out);
+    add_position(lens.view, record, out);
+    const Tick start = predicted_start(lens.view, record);
+    out.predicted_start = lens.moment_if(start);
+    if (out.predicted_start) {
+      const Span in = start > lens.now ? start - lens.now : Span();
+      out.predicted_in = Seconds{Span(in.value < 1000 ? in.value : in.value / 1000 * 1000)};
+    }
+  }
+  out.summary = summary_of(record, out);
+  return out;
+}
+
+struct WaitView {
+  bool done = false;
+  JobView job;
+  Revision revision;
+};
+template <class V>
+void describe(V& visit, Like<WaitView> auto& view) {
+  visit("done", view.done);
+  visit("state", view.job.state);
+  visit("exit_code", view.job.exit_code);
+  visit("job", view.job);
+  visit("revision", view.revision);
+}
+
+enum class Until { ended, ready, running };
+
+bool reached(const core::JobRecord& record, Until until) {
+  if (record.ended_all()) return true;
+  if (until == Until::ready)
+    return record.waiting + record.held == 0 && record.ready == record.live;
+  if (until == Until::running) return record.live > 0;
+  return false;
+}
+
+std::optional<Response> look_at_end(const Kept& kept, JobId job, Until until, bool last) {
+  struct Look {
+    bool in_state = false;
+    std::optional<WaitView> view;
+    Revision revision;
+  };
+  const Look look = looking(*kept.replica, *kept.backend, [&](const Lens& lens) {
+    Look seen;
+    seen.revision = lens.view.state.revision();
+    const core::JobRecord* record = lens.view.state.find(job);
+    seen.in_state = record != nullptr;
+    const bool done = record != nullptr && reached(*record, until);
+    if (done || (last && record != nullptr))
+      seen.view = WaitView{done, job_view(lens, *record), seen.revision};
+    return seen;
+  });
+  if (look.view) return json_response(*look.view);
+  if (look.in_state) return {};
+  const auto past = kept.backend->history_job(job);
+  if (!past.ok()) return error_response(past.error());
+  return looking(*kept.replica, *kept.backend, [&](const Lens& lens) {
+    return json_response(WaitView{true, job_view(lens, past.value()), look.revision});
+  });
+}
+
+}  // namespace
+
+Outcome explain_job(const Call& call) {
+  return looking(call.replica, call.backend, [&](const Lens& lens) {
+    const auto id = resolve_job(lens.view.state, call.caller.user, call.parameter("ref"));
+    if (!id.ok()) return error_response(id.error());
+    return json_response(explanation_of(lens, *lens.view.state.find(id.value())));
+  });
+}
+
+Outcome wait_job(const Call& call) {
+  BUSBAR_API_TRY(timeout, query_seconds(call, "timeout", wait_seconds_max, wait_seconds_usual));
+  const std::string_view word = call.query("until");
+  if (!word.empty() && word != "ended" && word != "ready" && word != "running")
+    return error_response(Error{Errc::invalid, "until is ended, ready or running"});
+  const Until until = word == "ready"     ? Until::ready
+                      : word == "running" ? Until::running
+                                          : Until::ended;
+  const std::string& ref = call.parameter("ref");
+  const auto id = looking(call.replica, call.backend, [&](const Lens& lens) {
+    return resolve_job(lens.view.state, call.caller.user, ref);
+  });
+  JobId job;
+  if (id.ok()) {
+    job = id.value();
+  } else if (const auto number = job_number(ref);
+             number && call.backend.history_job(*number).ok()) {
+    job = *number;
+  } else {
+    return error_response(id.error());
+  }
+  return Later{timeout, [kept = keep(call), job, until](bool last) {
+                 return look_at_end(kept, job, until, last);
+               }};
+}
+
+}  // namespace busbar::api

@@ -1,0 +1,201 @@
+#include <algorithm>
+
+#include "api/refs.hpp"
+#include "api/views.hpp"
+#include "model/names.hpp"
+
+namespace busbar::api {
+namespace {
+
+constexpr std::size_t nodes_shown_max = 16;
+constexpr std::size_t attempts_looked_at_max = 256;
+
+std::string quantity_text(std::string_view resource, std::int64_t value) {
+  if (resource == "memory" || resource == "scratch") return format_bytes(Bytes(value));
+  const bool counted = resource == "ports" || resource == "nodes" || resource == "units";
+  return counted ? std::to_string(value) : format_milli(value);
+}
+
+UnitCounts count_units(const core::JobRecord& record) {
+  UnitCounts counts;
+  counts.waiting = record.waiting;
+  counts.held = record.held;
+  counts.running = record.live;
+  counts.completed = record.completed;
+  counts.failed = record.failed;
+  counts.ready = record.ready;
+  counts.total = record.waiting + record.held + record.live + record.completed + record.failed;
+  return counts;
+}
+
+// Where its attempts are, when the first of them started, and whether a unit waits again.
+void look_at_attempts(const Lens& lens, const core::JobRecord& record, JobView& view) {
+  const auto& attempts = lens.view.state.attempts();
+  Tick started = tick_never;
+  std::size_t looked_at = 0;
+  for (auto at = attempts.lower_bound({{record.job.id, 0, 0}, 0});
+       at != attempts.end() && at->first.unit.job == record.job.id &&
+       looked_at < attempts_looked_at_max;
+       ++at, ++looked_at) {
+    if (at->second.started != Tick()) started = std::min(started, at->second.started);
+    for (const Claim& claim : at->second.allocation.claims) {
+      const core::NodeRecord* node = lens.view.state.find(claim.node);
+      if (node == nullptr || view.nodes.size() >= nodes_shown_max) continue;
+      if (std::find(view.nodes.begin(), view.nodes.end(), node->node.name) == view.nodes.end())
+        view.nodes.push_back(node->node.name);
+    }
+  }
+  view.started = lens.moment_if(started);
+  for (const core::GroupRecord& group : record.groups) {
+    std::size_t units = 0;
+    for (auto unit = group.units.begin(); unit != group.units.end() && units < 64; ++unit, ++units)
+      view.requeued = view.requeued || (unit->second.requeued && !unit->second.live);
+  }
+}
+
+std::string resources_of(const Job& job) {
+  std::string text;
+  for (const TaskGroup& group : job.groups) {
+    if (!text.empty()) text += " + ";
+    if (group.any_of.empty()) continue;
+    if (job.coupling != Coupling::loose || job.groups.size() > 1) {
+      text += std::to_string(group.count.min);
+      if (group.count.max != group.count.min) text += ".." + std::to_string(group.count.max);
+      text += " x ";
+    }
+    text += resources_line(group.any_of[0].resources);
+  }
+  return text;
+}
+
+void copy_plain(const Job& job, JobView& view) {
+  view.id = job.id;
+  view.name = job.name;
+  view.user = job.user.name;
+  view.tenant = job.tenant;
+  view.priority = job.priority;
+  view.coupling = job.coupling;
+  view.time_limit = limited(job.time_limit);
+  view.resources = resources_of(job);
+  view.labels = {job.labels};
+}
+
+std::optional<std::string> ended_line(RunState state, std::int32_t exit_code,
+                                      const std::string& close_reason) {
+  if (state == RunState::completed) return {};
+  if (!close_reason.empty()) return close_reason;
+  if (state == RunState::failed) return "exit code " + std::to_string(exit_code);
+  if (state == RunState::timeout) return "reached its time limit";
+  if (state == RunState::out_of_memory) return "needed more memory than it asked for";
+  if (state == RunState::node_fail) return "its node was lost";
+  return {};
+}
+
+}  // namespace
+
+std::string resources_line(const Resources& resources) {
+  std::string text = format_milli(resources.cores.value);
+  text += resources.cores == MilliCores(1000) ? " core" : " cores";
+  if (resources.memory.value > 0) text += ", " + format_bytes(resources.memory);
+  for (const DeviceRequest& request : resources.devices) {
+    text += ", " + (request.model.empty() ? std::string("gpu") : request.model) + ":";
+    text += request.share.value < 1000 ? format_milli(request.share.value * request.count)
+                                       : std::to_string(request.count);
+    if (request.memory_min_bytes.value > 0)
+      text += " (" + format_bytes(request.memory_min_bytes) + " or more)";
+  }
+  if (resources.scratch.value > 0) text += ", " + format_bytes(resources.scratch) + " scratch";
+  for (const NamedCount& named : resources.named)
+    text += ", " + named.name + ":" + std::to_string(named.count);
+  if (resources.ports > 0) text += ", " + std::to_string(resources.ports) + " ports";
+  return text;
+}
+
+std::string short_reason(const core::Verdict& verdict) {
+  std::string text(to_string(verdict.reason));
+  if (verdict.reason == core::Reason::dependency && !verdict.blockers.empty()) {
+    text += ": job";
+    for (const JobId id : verdict.blockers) text += " " + std::to_string(id.value);
+  } else if (!verdict.resource.empty()) {
+    const bool amount = verdict.wanted > 0 && verdict.reason != core::Reason::not_synchronised;
+    text += ": ";
+    if (amount) text += "wants " + quantity_text(verdict.resource, verdict.wanted) + " ";
+    text += verdict.resource;
+    if (amount) text += ", " + quantity_text(verdict.resource, verdict.free) + " free";
+  }
+  return text;
+}
+
+std::optional<std::string> waiting_line(const ReadView& view, const core::JobRecord& record) {
+  const auto begin = view.verdicts.lower_bound({record.job.id, 0});
+  for (auto at = begin; at != view.verdicts.end() && at->first.first == record.job.id; ++at) {
+    if (!at->second.empty()) return short_reason(at->second.front());
+  }
+  if (record.waiting == 0 && record.held > 0)
+    return record.hold_reason.empty() ? "Held" : "Held: " + record.hold_reason;
+  return {};
+}
+
+Tick predicted_start(const ReadView& view, const core::JobRecord& record) {
+  Tick earliest = tick_never;
+  const auto& promises = view.state.promises();
+  for (auto at = promises.lower_bound({record.job.id, 0, 0});
+       at != promises.end() && at->first.job == record.job.id; ++at)
+    earliest = std::min(earliest, at->second.at);
+  for (auto at = view.verdicts.lower_bound({record.job.id, 0});
+       at != view.verdicts.end() && at->first.first == record.job.id; ++at) {
+    for (const core::Verdict& verdict : at->second)
+      earliest = std::min(earliest, verdict.start_estimate);
+  }
+  return earliest;
+}
+
+JobView job_view(const Lens& lens, const core::JobRecord& record) {
+  JobView view;
+  copy_plain(record.job, view);
+  view.state = core::job_state(record);
+  view.units = count_units(record);
+  view.submitted = lens.moment(record.submitted);
+  look_at_attempts(lens, record, view);
+  if (record.ended_all()) {
+    view.ended = lens.moment_if(record.ended);
+    view.exit_code = record.exit_code;
+    view.reason = ended_line(view.state, record.exit_code, record.close_reason);
+  } else if (record.live == 0) {
+    view.reason = waiting_line(lens.view, record);
+    view.predicted_start = lens.moment_if(predicted_start(lens.view, record));
+  }
+  return view;
+}
+
+JobView job_view(const Lens& lens, const HistoryJob& job) {
+  JobView view;
+  copy_plain(job.job, view);
+  view.state = job.state;
+  for (std::uint32_t g = 0; g < job.job.groups.size(); ++g)
+    view.units.total += unit_count(job.job, g);
+  view.units.completed = job.state == RunState::completed ? view.units.total : 0;
+  view.units.failed = view.units.total - view.units.completed;
+  view.submitted = lens.moment(job.submitted);
+  view.ended = lens.moment_if(job.ended);
+  view.exit_code = job.exit_code;
+  view.reason = ended_line(job.state, job.exit_code, "");
+  return view;
+}
+
+UnitCounts group_counts(const Job& job, std::uint32_t group, const core::GroupRecord& record,
+                        std::uint64_t ready) {
+  UnitCounts counts;
+  counts.total = unit_count(job, group);
+  counts.waiting = record.waiting.size();
+  counts.held = record.held.size();
+  counts.running = record.live;
+  counts.ready = ready;
+  for (const core::FinishedRun& run : record.finished) {
+    const std::uint64_t units = std::uint64_t{run.range.last} - run.range.first + 1;
+    (run.state == RunState::completed ? counts.completed : counts.failed) += units;
+  }
+  return counts;
+}
+
+}  // namespace busbar::api

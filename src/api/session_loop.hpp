@@ -1,0 +1,284 @@
+// The loop of one connection over any Beast stream. Included by session_plain.cpp and
+// session_tls.cpp only: it takes long to compile (tidy: heavy).
+#pragma once
+
+// clang-format off
+#include <utility>  // before Asio 1.74's coroutines, which use std::exchange without it
+// clang-format on
+
+#include <boost/asio/write.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+
+#include "api/routes.hpp"
+#include "api/session.hpp"
+#include "base/text.hpp"
+
+namespace busbar::api {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+
+inline constexpr std::size_t headers_max = 100;
+inline constexpr std::size_t events_per_write = 256;
+inline constexpr std::size_t drained_bytes_max = 16 << 20;  // of a body that was refused
+
+using Parser = http::request_parser<http::string_body>;
+
+template <class Stream>
+class SessionLoop {
+ public:
+  SessionLoop(Stream& stream, Session& session)
+      : stream_(stream), session_(session), service_(session.service) {}
+
+  asio::awaitable<void> run() {
+    bool go_on = true;
+    while (go_on && !service_.stopping()) go_on = co_await serve_one();
+  }
+
+ private:
+  auto token(ErrorCode& error) { return asio::redirect_error(asio::use_awaitable, error); }
+  void set_deadline(std::chrono::milliseconds span) {
+    beast::get_lowest_layer(stream_).expires_after(span);
+  }
+  void count_failure(const ErrorCode& error) {
+    if (error == beast::error::timeout) service_.counters().timed_out.fetch_add(1);
+  }
+
+  // Waits for the first byte of the next request.
+  asio::awaitable<bool> wait_for_bytes() {
+    if (buffer_.size() > 0) co_return true;
+    set_deadline(service_.timings().idle);
+    ErrorCode error;
+    const std::size_t count = co_await stream_.async_read_some(buffer_.prepare(4096), token(error));
+    if (error) co_return false;
+    buffer_.commit(count);
+    co_return true;
+  }
+
+  asio::awaitable<bool> serve_one() {
+    session_.busy = false;
+    const bool any = co_await wait_for_bytes();
+    if (!any) co_return false;
+    session_.busy = true;
+    Parser parser;
+    parser.header_limit(header_bytes_max);
+    parser.body_limit(boost::none);
+    set_deadline(service_.timings().header);
+    ErrorCode error;
+    co_await http::async_read_header(stream_, buffer_, parser, token(error));
+    if (error) {
+      co_await refuse_header(error);
+      co_return false;
+    }
+    Request request;
+    if (const auto bad = take_header(parser.get(), request)) {
+      co_await refuse(request, *bad);
+      co_return false;
+    }
+    const std::size_t body_max = body_limit_of(request);
+    const auto length = parser.content_length();
+    if (length && *length > body_max) {
+      co_await refuse(request, too_large(body_max));
+      co_return false;
+    }
+    parser.body_limit(body_max);
+    if (!parser.is_done()) {
+      const bool whole = co_await read_body(parser, request, body_max);
+      if (!whole) co_return false;
+    }
+    request.body = std::move(parser.get().body());
+    const bool keep_alive = parser.get().keep_alive();
+    co_return co_await answer(request, keep_alive);
+  }
+
+  asio::awaitable<bool> read_body(Parser& parser, const Request& request, std::size_t body_max) {
+    set_deadline(service_.timings().body);
+    ErrorCode error;
+    if (lower(request.header("expect")) == "100-continue") {
+      static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+      co_await asio::async_write(stream_, asio::buffer(go_on), token(error));
+      if (error) co_return false;
+    }
+    co_await http::async_read(stream_, buffer_, parser, token(error));
+    if (!error) co_return true;
+    count_failure(error);
+    if (error == http::error::body_limit) {
+      co_await refuse(request, too_large(body_max));
+    } else if (error == beast::error::timeout) {
+      // The stream is closed by then.
+    } else if (error != http::error::partial_message && error != http::error::end_of_stream) {
+      service_.counters().malformed.fetch_add(1);
+      co_await refuse(request,
+                      error_response(400, "invalid", "the body is not HTTP: " + error.message()));
+    }
+    co_return false;
+  }
+
+  asio::awaitable<void> refuse_header(const ErrorCode& error) {
+    count_failure(error);
+    if (error == http::error::end_of_stream || error == beast::error::timeout ||
+        error == asio::error::operation_aborted || error == asio::error::eof ||
+        error == asio::error::connection_reset || error == http::error::partial_message)
+      co_return;
+    service_.counters().malformed.fetch_add(1);
+    const bool too_long =
+        error == http::error::header_limit || error == http::error::buffer_overflow;
+    co_await refuse(
+        {}, too_long ? error_response(431, "invalid", "the header is over 16 KB; send less")
+                     : error_response(400, "invalid", "this is not HTTP/1.1: " + error.message()));
+  }
+
+  // Sends an answer to what will not be read to its end, then reads and drops the rest, so that
+  // the client is not reset before it has seen the answer.
+  asio::awaitable<void> refuse(Request request, Response response) {
+    co_await send(request, response, false);
+    ErrorCode error;
+    beast::get_lowest_layer(stream_).socket().shutdown(Socket::shutdown_send, error);
+    set_deadline(std::chrono::seconds(2));
+    for (std::size_t drained = 0; !error && drained < drained_bytes_max;) {
+      buffer_.clear();
+      drained += co_await stream_.async_read_some(buffer_.prepare(8192), token(error));
+    }
+  }
+
+  static Response too_large(std::size_t body_max) {
+    const std::string limit = body_max >= (1 << 20) ? std::to_string(body_max >> 20) + " MB"
+                                                    : std::to_string(body_max >> 10) + " KB";
+    return error_response(413, "invalid", "the body is over the limit of " + limit,
+                          body_max == job_file_bytes_max
+                              ? "a job file is a description; put data into files and name them"
+                              : "");
+  }
+
+  static std::size_t body_limit_of(const Request& request) {
+    std::string allowed;
+    const auto routed = find_route(request.method, request.path, allowed);
+    return routed.ok() ? routed->route->body_max : body_bytes_max;
+  }
+
+  template <class Header>
+  std::optional<Response> take_header(const Header& header, Request& request) {
+    request.method = std::string(header.method_string());
+    std::size_t count = 0;
+    for (const auto& field : header) {
+      if (++count > headers_max) return error_response(431, "invalid", "over 100 header fields");
+      const std::string name =
+          lower(std::string_view(field.name_string().data(), field.name_string().size()));
+      const auto value = field.value();
+      const bool added =
+          request.headers.emplace(name, std::string(value.data(), value.size())).second;
+      if (!added && (name == "host" || name == "authorization" || name == "origin" ||
+                     name == "idempotency-key"))
+        return error_response(400, "invalid", "the header field " + name + " is given twice");
+    }
+    const auto target = parse_target({header.target().data(), header.target().size()}, request);
+    if (!target.ok()) return error_response(target.error());
+    if (header.version() != 11 && header.version() != 10)
+      return error_response(505, "invalid", "this server speaks HTTP/1.1");
+    if (header.version() == 11 && request.header("host").empty() && session_.guard.browser_door)
+      return error_response(400, "invalid", "the header field Host is missing");
+    const auto sender = check_sender(request, session_.guard);
+    if (!sender.ok()) return error_response(sender.error());
+    return {};
+  }
+
+  asio::awaitable<bool> answer(const Request& request, bool keep_alive) {
+    beast::get_lowest_layer(stream_).expires_never();
+    const Caller caller =
+        session_.peer ? Caller{*session_.peer, true} : service_.caller_of_token(request);
+    Answer result = co_await service_.answer(request, caller);
+    if (const auto* events = std::get_if<EventStream>(&result)) {
+      co_await stream_events(*events);
+      co_return false;
+    }
+    keep_alive = keep_alive && !service_.stopping();
+    co_return co_await send(request, std::get<Response>(result), keep_alive);
+  }
+
+  asio::awaitable<bool> send(const Request& request, Response& response, bool keep_alive) {
+    service_.counters().answers[std::min(response.status / 100, 5)].fetch_add(1);
+    http::response<http::string_body> message;
+    message.version(11);
+    message.result(static_cast<unsigned>(response.status));
+    message.set(http::field::content_type, response.content_type);
+    message.set(http::field::cache_control, "no-store");
+    message.set("X-Content-Type-Options", "nosniff");
+    for (const auto& [name, value] : response.headers) message.insert(name, value);
+    message.keep_alive(keep_alive);
+    const bool head = request.method == "HEAD";
+    const std::size_t length = response.body.size();
+    if (!head) message.body() = std::move(response.body);
+    message.content_length(length);
+    set_deadline(service_.timings().write);
+    http::response_serializer<http::string_body> serializer(message);
+    serializer.split(head);
+    ErrorCode error;
+    if (head) {
+      co_await http::async_write_header(stream_, serializer, token(error));
+    } else {
+      co_await http::async_write(stream_, serializer, token(error));
+    }
+    count_failure(error);
+    co_return !error && keep_alive;
+  }
+
+  asio::awaitable<bool> write_text(std::string text) {
+    set_deadline(service_.timings().write);
+    ErrorCode error;
+    co_await asio::async_write(stream_, asio::buffer(text), token(error));
+    count_failure(error);
+    beast::get_lowest_layer(stream_).expires_never();
+    co_return !error;
+  }
+
+  // Until the client goes, does not read, or the server stops.
+  asio::awaitable<void> stream_events(const EventStream& events) {
+    auto& open = service_.counters().streams;
+    if (open.fetch_add(1) >= service_.streams_max()) {
+      open.fetch_sub(1);
+      Response busy = error_response(503, "unavailable", "too many event streams are open");
+      co_await send({}, busy, false);
+      co_return;
+    }
+    co_await write_events(events);
+    open.fetch_sub(1);
+  }
+
+  asio::awaitable<void> write_events(const EventStream& events) {
+    session_.busy = false;  // a stream never ends by itself: it is closed at once on stop
+    service_.counters().answers[2].fetch_add(1);
+    bool going = co_await write_text(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
+        "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n: busbar\n\n");
+    Revision after = events.since;
+    auto quiet_until = std::chrono::steady_clock::now() + service_.timings().heartbeat;
+    while (going && !service_.stopping()) {
+      const std::uint64_t seen = service_.pulse().beats();
+      const EventRead read = service_.replica().read_events(after, events_per_write);
+      std::string text;
+      if (read.lost)
+        text = "id: " + std::to_string(read.next.value) +
+               "\nevent: reset\ndata: {\"revision\":" + std::to_string(read.next.value) +
+               ",\"text\":\"events before this revision are no longer kept; read again\"}\n\n";
+      for (const auto& event : read.events) text += events.write(*event);
+      const bool moved = read.lost || !read.events.empty();
+      after = read.next;
+      const auto now = std::chrono::steady_clock::now();
+      if (text.empty() && now >= quiet_until) text = ": still here\n\n";
+      if (!text.empty()) {
+        quiet_until = now + service_.timings().heartbeat;
+        going = co_await write_text(std::move(text));
+      } else if (!moved) {
+        co_await service_.pulse().wait(seen, quiet_until);
+      }
+    }
+  }
+
+  Stream& stream_;
+  Session& session_;
+  Service& service_;
+  beast::flat_buffer buffer_{header_bytes_max + (64 << 10)};
+};
+
+}  // namespace busbar::api

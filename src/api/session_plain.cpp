@@ -1,0 +1,16 @@
+#include "api/session_loop.hpp"
+
+namespace busbar::api {
+
+asio::awaitable<void> serve_plain(Socket socket, std::shared_ptr<Session> session) {
+  beast::basic_stream<asio::generic::stream_protocol> stream(std::move(socket));
+  session->close_now = [&stream] { stream.close(); };
+  try {
+    co_await SessionLoop(stream, *session).run();
+  } catch (const std::exception&) {
+    // Nothing to answer to: the connection ends.
+  }
+  session->close_now = nullptr;
+}
+
+}  // namespace busbar::api

@@ -1,0 +1,93 @@
+// POST /v1/jobs.
+#include "api/answers.hpp"
+#include "api/handlers.hpp"
+#include "api/job_files.hpp"
+#include "base/text.hpp"
+
+namespace busbar::api {
+namespace {
+
+struct SubmittedJobView {
+  JobId id;
+  std::string name;
+  std::uint64_t units = 0;
+};
+template <class V>
+void describe(V& visit, Like<SubmittedJobView> auto& job) {
+  visit("id", job.id);
+  visit("name", job.name);
+  visit("units", job.units);
+}
+struct SubmittedView {
+  std::vector<SubmittedJobView> jobs;
+  Revision revision;
+  std::vector<std::string> warnings;
+};
+template <class V>
+void describe(V& visit, Like<SubmittedView> auto& view) {
+  visit("jobs", view.jobs);
+  visit("revision", view.revision);
+  visit("warnings", view.warnings);
+}
+
+}  // namespace
+
+Result<JobFile> read_submission(const Call& call) {
+  const std::string_view type = call.request.header("content-type");
+  const std::string media = lower(trim(type.substr(0, type.find(';'))));
+  if (!media.empty() && media.find("yaml") == std::string::npos &&
+      media.find("json") == std::string::npos && media != "text/plain" &&
+      media != "application/octet-stream")
+    return {Errc::invalid, "a job file is sent as application/yaml or application/json, not as " +
+                               printable(media)};
+  const std::string_view directory = call.query("directory");
+  if (!directory.empty() && (directory[0] != '/' || directory.size() > 4096))
+    return {Errc::invalid, "directory=" + printable(directory) + " is not an absolute path"};
+  const Tick now = call.backend.now();
+  jobfile::JobFileContext context;
+  if (!call.query("file").empty()) context.file_name = printable(call.query("file"), 255);
+  context.submit_directory = std::string(directory);
+  context.now_unix_ms = call.backend.unix_ms(now);
+  BUSBAR_TRY(submission, jobfile::read_job_file(call.request.body, context));
+  JobFile file{{}, {}, std::move(submission.warnings)};
+  file.jobs = std::move(submission.jobs);
+  file.payloads = std::move(submission.payloads);
+  for (Job& job : file.jobs) {
+    job.user = call.caller.user;
+    if (job.begin_after > Span()) job.begin_at = now + job.begin_after;
+    if (job.begin_unix_ms != 0) job.begin_at = call.backend.tick_of_unix_ms(job.begin_unix_ms);
+    if (job.deadline_unix_ms != 0)
+      job.deadline_at = call.backend.tick_of_unix_ms(job.deadline_unix_ms);
+  }
+  return file;
+}
+
+std::uint64_t units_of(const Job& job) {
+  std::uint64_t units = 0;
+  for (std::uint32_t g = 0; g < job.groups.size(); ++g) units += unit_count(job, g);
+  return units;
+}
+
+Outcome submit_jobs(const Call& call) {
+  const auto allowed = call.backend.may_submit(call.caller.user);
+  if (!allowed.ok()) return error_response(allowed.error());
+  BUSBAR_API_TRY(file, read_submission(call));
+  SubmittedView view;
+  view.warnings = std::move(file.warnings);
+  for (const Job& job : file.jobs) view.jobs.push_back({JobId(), job.name, units_of(job)});
+  SubmitJobs command;
+  command.user = call.caller.user;
+  command.jobs = std::move(file.jobs);
+  command.payloads = std::move(file.payloads);
+  command.idempotency_key = std::string(call.request.header("idempotency-key"));
+  return Ask{std::move(command), [view = std::move(view)](const Committed& committed) mutable {
+               // A repeated key is answered with the first submission's jobs.
+               view.jobs.resize(committed.jobs.size());
+               for (std::size_t i = 0; i < committed.jobs.size(); ++i)
+                 view.jobs[i].id = committed.jobs[i];
+               view.revision = committed.revision;
+               return json_response(view, 201);
+             }};
+}
+
+}  // namespace busbar::api
