@@ -3,7 +3,8 @@
 // plan is pure and reads like a recipe of named passes: expire, admit, order, place, reserve,
 // backfill, verify. One call is one slice: at most `budget` steps (a node looked at is a step),
 // never a time. The returned Cursor says where the next slice goes on; `finished` when the whole
-// order was walked. Every waiting cohort leaves a finished cycle with a start or a verdict.
+// order was walked. A slice always gets on by at least one unit or cohort, so that any budget ends.
+// Every waiting cohort leaves a finished cycle with a start or a verdict.
 #pragma once
 
 #include <cstdint>
@@ -29,12 +30,34 @@ struct StepBudget {
   std::uint32_t steps = 20000;
 };
 
-// Where in the order the last slice stopped; a plain value. Void after `configured` or a new epoch.
+// How far the order was walked in one tenant's part of a priority band.
+struct CursorPlace {
+  TenantId tenant;
+  std::int64_t unit_key = 0;  // of the last cohort walked
+  JobId job;
+  std::uint32_t group = 0;
+  friend bool operator==(const CursorPlace&, const CursorPlace&) = default;
+};
+template <class V>
+void describe(V& visit, Like<CursorPlace> auto& place) {
+  visit("tenant", place.tenant);
+  visit("unit_key", place.unit_key);
+  visit("job", place.job);
+  visit("group", place.group);
+}
+
+// Where in the order the last slice stopped; a plain value that stays right when cohorts before it
+// come or go. Void after `configured` or a new epoch, and when finished: the next slice then starts
+// a new cycle.
 struct Cursor {
   std::uint64_t config_version = 0;
   std::int64_t usage_epoch = 0;
-  std::uint64_t position = 0;  // cohorts of the order already walked
+  std::uint64_t position = 0;  // cohorts walked so far, for people
   bool finished = true;
+  std::int32_t band = 0;            // the one under way; higher ones are done
+  std::vector<CursorPlace> places;  // in that band, by tenant
+  std::uint32_t heads = 0;          // units met so far that wait for resources, up to promises_max
+  bool blocked = false;             // with backfill switched off: a head waits, nothing may pass
   friend bool operator==(const Cursor&, const Cursor&) = default;
 };
 template <class V>
@@ -43,6 +66,10 @@ void describe(V& visit, Like<Cursor> auto& cursor) {
   visit("usage_epoch", cursor.usage_epoch);
   visit("position", cursor.position);
   visit("finished", cursor.finished);
+  visit("band", cursor.band);
+  visit("places", cursor.places);
+  visit("heads", cursor.heads);
+  visit("blocked", cursor.blocked);
 }
 
 struct StartStep {
@@ -100,11 +127,14 @@ struct Accepted {
   std::vector<EventBody> events;
   std::uint32_t dropped = 0;  // stale steps
 };
-// Re-checks each step against current State and Index (they may have moved since plan).
+// Re-checks each step against current State and Index (they may have moved since plan). This is the
+// cycle's last pass, verify: a plan that is accepted at once loses no step (tests check it).
 Accepted accept(const State& state, const Index& index, const Plan& plan);
 
 // The earliest tick > now at which time alone can change what plan decides: a begin time, a retry's
 // not_before, a deadline, a reservation's edge, a promise due, a job to retire. tick_never: none.
 Tick next_due(const State& state, Tick now);
+// The same in a few steps; prefer it where an Index is at hand.
+Tick next_due(const State& state, const Index& index, Tick now);
 
 }  // namespace busbar::core

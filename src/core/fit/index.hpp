@@ -106,6 +106,8 @@ class Index {
   const std::set<std::pair<Tick, AttemptId>>& by_end() const { return by_end_; }
   const std::vector<TenantUse>& tenants() const { return tenants_; }
   const Waiting& waiting() const { return waiting_; }
+  // The class of a cohort that waits.
+  std::uint64_t class_of(const CohortId& cohort) const;
   // Cohorts with a held unit.
   const std::set<CohortId>& held() const { return held_; }
   // (deadline, job) of jobs that have not ended.

@@ -5,6 +5,11 @@
 
 namespace busbar::core {
 
+std::uint64_t Index::class_of(const CohortId& cohort) const {
+  const JobEntry& entry = jobs_.at(cohort.job);
+  return waiting_.at(entry.band).at(entry.tenant).at(cohort);
+}
+
 // Brings the job's place in the ordered sets up to date. Cheap when nothing of it changed.
 void IndexWriter::refresh_job(JobId id, bool same_class) {
   const JobRecord* record = after.find(id);

@@ -231,8 +231,9 @@ const NodeFree* Scratch::window(NodeId id, const Ask& ask, NodeFree& storage) co
       for (const auto& [start, end] : closed->second)
         if (ask.start < end && start < ask.end) return nullptr;
   const auto booked = booked_on_.find(id);
-  if (booked == booked_on_.end()) return &free(id);
+  if (booked == booked_on_.end() && ask.start <= now_) return &free(id);
   storage = at(id, ask.start, ask);
+  if (booked == booked_on_.end()) return &storage;
   for (const auto& unit : booked->second) {
     const Tick begins = bookings_.at(unit).at;
     if (begins > ask.start && begins < ask.end && binds(unit, ask))

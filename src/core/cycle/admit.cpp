@@ -1,0 +1,91 @@
+#include "core/cycle/admit.hpp"
+
+#include <limits>
+
+namespace busbar::core {
+
+// A dependency that has left State had ended, and nobody waited for it then: it counts as met.
+DependencyState dependency_state(const State& state, const Dependency& dependency) {
+  const JobRecord* on = state.find(dependency.job);
+  if (on == nullptr) return DependencyState::met;
+  const bool ended = on->ended_all();
+  const auto met = [&](bool holds) {
+    if (holds) return DependencyState::met;
+    return ended ? DependencyState::never : DependencyState::waits;
+  };
+  switch (dependency.kind) {
+    case DependencyKind::ok:
+      return met(ended && on->failed == 0);
+    case DependencyKind::any:
+      return met(ended);
+    case DependencyKind::failed:
+      return met(ended && on->failed > 0);
+    case DependencyKind::ready:
+      return met(on->live > 0 && on->ready == on->live && on->waiting == 0 && on->held == 0);
+  }
+  return DependencyState::waits;
+}
+
+std::optional<std::string> never_admitted(const State& state, const Job& job) {
+  for (const auto& dependency : job.after) {
+    if (dependency_state(state, dependency) != DependencyState::never) continue;
+    const std::string name = "dependency " + std::to_string(dependency.job.value);
+    switch (dependency.kind) {
+      case DependencyKind::failed:
+        return name + " did not fail";
+      case DependencyKind::ready:
+        return name + " ended before it was ready";
+      default:
+        return name + " failed";
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Verdict> job_waits(const State& state, const Job& job, std::uint32_t group,
+                                 Tick now) {
+  constexpr std::size_t blockers_max = 5;
+  Verdict verdict;
+  verdict.job = job.id;
+  verdict.group = group;
+  for (const auto& dependency : job.after)
+    if (dependency_state(state, dependency) != DependencyState::met &&
+        verdict.blockers.size() < blockers_max)
+      verdict.blockers.push_back(dependency.job);
+  if (!verdict.blockers.empty()) {
+    verdict.reason = Reason::dependency;
+    return verdict;
+  }
+  if (job.begin_at > now) {
+    verdict.reason = Reason::begin_time;
+    verdict.start_estimate = job.begin_at;
+    return verdict;
+  }
+  return std::nullopt;
+}
+
+std::uint64_t array_room(const Scratch& scratch, const JobRecord& record, std::uint32_t group) {
+  const std::uint32_t parallel = record.job.groups[group].parallel;
+  if (parallel == 0 || record.job.coupling != Coupling::loose)
+    return std::numeric_limits<std::uint64_t>::max();
+  const std::uint64_t running =
+      std::uint64_t{record.groups[group].live} + scratch.taken_of({record.job.id, group});
+  return parallel > running ? parallel - running : 0;
+}
+
+std::uint64_t tenant_room(const Scratch& scratch, TenantId tenant) {
+  const std::uint64_t most = scratch.state().config().tenants[tenant.value].running_max;
+  if (most == 0) return std::numeric_limits<std::uint64_t>::max();
+  const std::uint64_t running = scratch.running(tenant);
+  return most > running ? most - running : 0;
+}
+
+std::vector<std::uint32_t> backing_off(const GroupRecord& group, Tick now) {
+  std::vector<std::uint32_t> later;
+  for (const auto& [index, unit] : group.units)
+    if (!unit.live && unit.not_before > now && group.waiting.contains(index))
+      later.push_back(index);
+  return later;
+}
+
+}  // namespace busbar::core

@@ -1,0 +1,86 @@
+// What the passes of one slice share. Internal to core/cycle.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/cycle/plan.hpp"
+#include "core/fit/find.hpp"
+#include "core/fit/scratch.hpp"
+#include "core/policy/policy.hpp"
+
+namespace busbar::core {
+
+// A class that found no place in this slice; units that would end as late or later need not try.
+struct Memo {
+  Tick shortest_end = tick_never;
+  Miss miss;
+};
+
+// A cohort under way: what is known of it since it was first met in this slice.
+struct CohortWalk {
+  CohortId id;
+  bool admitted = false;
+  std::vector<std::uint32_t> backing_off;
+  std::uint32_t next_index = 0;
+  std::uint64_t started = 0;
+};
+
+struct Context {
+  Context(const View& view_in, const Policy& policy_in, const Cursor& cursor_in,
+          StepBudget budget_in)
+      : view(view_in),
+        policy(policy_in),
+        cursor(cursor_in),
+        budget(budget_in),
+        scratch(view_in.state, view_in.index, view_in.now) {}
+
+  const View& view;
+  const Policy& policy;
+  Cursor cursor;
+  StepBudget budget;
+  Steps steps;
+  Scratch scratch;
+  Plan plan;
+  std::uint32_t backfilled = 0;  // units searched behind the heads in this slice
+  // By unit class and tenant; the tenant is `nobody` where its quota played no part.
+  std::map<std::pair<std::uint64_t, TenantId>, Memo> failed;
+  std::set<UnitId> started;
+  std::set<CohortId> closed;
+  std::optional<UnitId> first_head;
+
+  bool spent() const {
+    return steps.used >= budget.steps || backfilled >= view.state.config().policy.backfill_depth;
+  }
+};
+
+// The passes, in the order of the recipe; each in its own file.
+void expire(Context& context);         // expire.cpp
+void keep_promises(Context& context);  // promises.cpp
+void walk(Context& context);           // place.cpp: admit, order, place, reserve, backfill
+void report_held(Context& context);    // verdicts.cpp
+
+// reserve.cpp: a promise for a head that waits, or the one it has; its tick and who is in the way.
+struct Standing {
+  Tick at = tick_never;
+  std::vector<JobId> blockers;
+};
+Standing reserve(Context& context, const Ask& ask);
+
+// Whether a promise of a lower priority band than the ask's stands.
+bool any_lower_promise(const Context& context, const Ask& ask);
+// Voids the promises of lower bands that what was just taken or booked for `ask` breaks.
+void void_broken(Context& context, const Ask& ask);
+
+// place.cpp
+void start(Context& context, const Ask& ask, Allocation allocation);
+
+// verdicts.cpp
+Verdict verdict_of(const Context& context, const CohortId& cohort, std::uint64_t units,
+                   const Miss& miss);
+
+}  // namespace busbar::core

@@ -1,0 +1,41 @@
+#include "core/cycle/plan.hpp"
+
+#include "core/cycle/context.hpp"
+
+namespace busbar::core {
+namespace {
+
+// The cursor to start from: the given one, or the beginning of a new cycle.
+Cursor resume(const View& view, const Cursor& given) {
+  const Config& config = view.state.config();
+  const std::int64_t epoch = epoch_start(config, view.now).value;
+  if (!given.finished && given.config_version == view.state.config_version() &&
+      given.usage_epoch == epoch)
+    return given;
+  Cursor fresh;
+  fresh.config_version = view.state.config_version();
+  fresh.usage_epoch = epoch;
+  fresh.finished = false;
+  if (!view.index.waiting().empty()) fresh.band = view.index.waiting().begin()->first;
+  return fresh;
+}
+
+}  // namespace
+
+// The recipe. The walk admits, orders, places, reserves and backfills cohort by cohort, because
+// what one takes decides what the next may have. verify is accept, which re-checks every step.
+// The default policy draws no chance, so the seed does not reach a decision yet.
+Slice plan(const View& view, const Policy& policy, const Cursor& cursor, StepBudget budget,
+           std::uint64_t) {
+  Context context(view, policy, resume(view, cursor), budget);
+  context.plan.based_on = view.state.revision();
+  context.plan.at = view.now;
+  expire(context);
+  keep_promises(context);
+  walk(context);
+  if (context.cursor.finished) report_held(context);
+  context.plan.steps_used = context.steps.used;
+  return {std::move(context.plan), std::move(context.cursor)};
+}
+
+}  // namespace busbar::core

@@ -1,0 +1,62 @@
+// reserve: a head that waits is promised the earliest start that running work allows.
+#include <algorithm>
+
+#include "core/cycle/context.hpp"
+#include "core/fit/fits.hpp"
+#include "core/fit/release.hpp"
+
+namespace busbar::core {
+namespace {
+
+constexpr std::uint32_t reserve_steps_max = 200'000;
+
+}  // namespace
+
+bool any_lower_promise(const Context& context, const Ask& ask) {
+  const auto& bookings = context.scratch.bookings();
+  return std::any_of(bookings.begin(), bookings.end(), [&](const auto& booking) {
+    return context.view.state.find(booking.first.job)->job.priority < ask.job->priority;
+  });
+}
+
+void void_broken(Context& context, const Ask& ask) {
+  const State& state = context.view.state;
+  std::vector<UnitId> broken;
+  for (const auto& [unit, promise] : context.scratch.bookings()) {
+    if (state.find(unit.job)->job.priority >= ask.job->priority) continue;
+    const Ask other = make_ask(state, unit, 0, std::max(promise.at, context.view.now));
+    if (!fits(context.scratch, other, promise.allocation)) broken.push_back(unit);
+  }
+  for (const UnitId& unit : broken) {
+    context.scratch.unbook(unit);
+    context.plan.steps.push_back(VoidStep{unit, VoidCause::priority});
+    context.failed.clear();
+  }
+}
+
+// A standing promise is replaced only by an earlier one.
+Standing reserve(Context& context, const Ask& given) {
+  Scratch& scratch = context.scratch;
+  Ask ask = given;
+  ask.breaks_lower_bands = any_lower_promise(context, ask);
+  std::optional<Promised> standing;
+  const auto booked = scratch.bookings().find(ask.unit);
+  if (booked != scratch.bookings().end()) standing = booked->second;
+  scratch.unbook(ask.unit);
+  auto earliest = earliest_start(scratch, context.policy, ask, context.steps, reserve_steps_max);
+  Standing out;
+  if (earliest) out.blockers = std::move(earliest->blockers);
+  if (earliest && (!standing || earliest->at < standing->at)) {
+    PromiseStep step{ask.unit, earliest->at, std::move(earliest->allocation)};
+    scratch.book({step.unit, step.at, step.allocation});
+    if (ask.breaks_lower_bands) void_broken(context, ask);
+    out.at = step.at;
+    context.plan.steps.push_back(std::move(step));
+  } else if (standing) {
+    scratch.book(*standing);
+    out.at = standing->at;
+  }
+  return out;
+}
+
+}  // namespace busbar::core
