@@ -53,10 +53,6 @@ struct Child {
     umask(request.umask & 0777);
     setrlimit(RLIMIT_NOFILE, &place.files);
     write_file("/proc/self/oom_score_adj", "0");
-    if (place.data_bytes_max > 0) {
-      const rlimit data{static_cast<rlim_t>(place.data_bytes_max), RLIM_INFINITY};
-      need(setrlimit(RLIMIT_DATA, &data) == 0, "the memory limit could not be set");
-    }
   }
 
   void bind() const {
@@ -148,6 +144,10 @@ struct Child {
     arguments.push_back(nullptr);
     environment.push_back(nullptr);
     environ = environment.data();  // execvp looks the program up in this PATH
+    if (place.data_bytes_max > 0) {
+      const rlimit data{static_cast<rlim_t>(place.data_bytes_max), RLIM_INFINITY};
+      need(setrlimit(RLIMIT_DATA, &data) == 0, "the memory limit could not be set");
+    }
     prctl(PR_SET_PDEATHSIG, 0);
     execvp(arguments[0], arguments.data());
     if (!script.empty()) fail("its script cannot be run; look at its #! line", errno);

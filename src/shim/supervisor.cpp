@@ -348,7 +348,12 @@ void Supervisor::settle(Attempt& attempt) {
 void Supervisor::finish(Attempt& attempt) {
   const StartRequest& request = attempt.request;
   const CgroupReading reading = cgroups_.read(request.name);
-  if (reading.out_of_memory &&
+  // Between two samples the guard of launch() stops it: then it fails by itself, having had more.
+  const bool grew = !cgroups_.limits_memory() && request.memory_bytes > 0 &&
+                    attempt.usage.memory_peak_bytes > request.memory_bytes &&
+                    std::any_of(attempt.leaders.begin(), attempt.leaders.end(),
+                                [](const Leader& leader) { return leader.code != 0; });
+  if ((reading.out_of_memory || grew) &&
       (!attempt.ending || attempt.cause == Cause::exited || attempt.cause == Cause::launch_failed))
     attempt.ending = false, out_of_memory(attempt);
   for (const Leader& leader : attempt.leaders)
