@@ -264,8 +264,9 @@ Result<Ok> SqliteJournal::save_snapshot(Revision revision, std::string state_byt
     if (part == 0) {
       BUSBAR_TRY(known, list_snapshots(connection));
       if (std::find(known.begin(), known.end(), revision) != known.end()) return true;
-      BUSBAR_TRY(chain, chain_at(connection, revision));
-      (void)chain;  // an older revision than the base is refused before anything is written
+      if (!chain_at(connection, revision).ok())
+        return {Errc::conflict,
+                fmt::format("the events up to revision {} were pruned already", revision.value)};
     }
     if (part < packed.parts.size()) {
       BUSBAR_TRY_OK(write_snapshot_part(connection, packed, part++));
