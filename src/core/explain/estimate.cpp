@@ -1,0 +1,130 @@
+#include "core/explain/estimate.hpp"
+
+#include <algorithm>
+
+#include "core/cycle/admit.hpp"
+#include "core/fit/release.hpp"
+#include "core/policy/policy.hpp"
+
+namespace busbar::core {
+namespace {
+
+constexpr std::uint32_t units_before_max = 256;
+constexpr std::uint32_t steps_max = 2'000'000;
+
+struct Place {
+  TenantKey tenant_key;
+  TenantId tenant;
+  UnitKey unit_key;
+  CohortId cohort;
+  std::uint64_t unit_class;
+  friend auto operator<=>(const Place&, const Place&) = default;
+};
+
+// The order as it stands, without what a cycle would hand out on the way.
+std::vector<Place> band_order(const View& view, const Policy& policy,
+                              const std::map<TenantId, Cohorts>& band) {
+  std::vector<Place> order;
+  for (const auto& [tenant, cohorts] : band) {
+    const TenantKey key = policy.tenant_key(view, tenant, Held{});
+    for (const auto& [cohort, unit_class] : cohorts)
+      order.push_back({key, tenant, policy.unit_key(view, view.state.find(cohort.job)->job), cohort,
+                       unit_class});
+  }
+  std::sort(order.begin(), order.end());
+  return order;
+}
+
+class Estimate {
+ public:
+  Estimate(const View& view, const Policy& policy, const UnitId& target)
+      : view_(view), policy_(policy), target_(target), scratch_(view.state, view.index, view.now) {}
+
+  std::optional<Tick> run() {
+    for (const auto& [band, tenants] : view_.index.waiting())
+      for (const Place& place : band_order(view_, policy_, tenants)) {
+        const auto found = pass(place);
+        if (found || stopped_) return found;
+      }
+    return std::nullopt;
+  }
+
+ private:
+  // Places the cohort's units; the target's start when it is among them.
+  std::optional<Tick> pass(const Place& place) {
+    const JobRecord& record = *view_.state.find(place.cohort.job);
+    const GroupRecord& group = record.groups[place.cohort.group];
+    const bool mine = place.cohort.job == target_.job && place.cohort.group == target_.group;
+    if (job_waits(view_.state, record.job, place.cohort.group, view_.now) && !mine) return {};
+    std::uint64_t room = std::min(array_room(scratch_, record, place.cohort.group),
+                                  tenant_room(scratch_, place.tenant));
+    for (auto index = group.waiting.next(0); index; index = group.waiting.next(*index + 1)) {
+      const UnitId unit{place.cohort.job, place.cohort.group, *index};
+      const UnitRecord* again = view_.state.find(unit);
+      if (unit != target_ && again != nullptr && again->not_before > view_.now) continue;
+      if (room == 0 || ++units_ > units_before_max || steps_.used > steps_max) {
+        stopped_ = mine || units_ > units_before_max || steps_.used > steps_max;
+        return {};
+      }
+      --room;
+      const auto start = place_unit(make_ask(view_.state, unit, place.unit_class, view_.now));
+      if (unit != target_) continue;
+      stopped_ = true;
+      if (!start) return {};
+      return std::max(
+          {*start, record.job.begin_at, again == nullptr ? Tick(0) : again->not_before});
+    }
+    return {};
+  }
+
+  std::optional<Tick> place_unit(const Ask& ask) {
+    const auto booked = scratch_.bookings().find(ask.unit);
+    if (booked != scratch_.bookings().end()) return booked->second.at;
+    Found found = find(scratch_, policy_, ask, steps_);
+    if (found.allocation) {
+      scratch_.take(ask.unit, ask.tenant, std::move(*found.allocation), ask.end);
+      return view_.now;
+    }
+    auto earliest = earliest_start(scratch_, policy_, ask, steps_, steps_max);
+    if (!earliest) return {};
+    scratch_.book({ask.unit, earliest->at, std::move(earliest->allocation)});
+    return earliest->at;
+  }
+
+  const View& view_;
+  const Policy& policy_;
+  UnitId target_;
+  Scratch scratch_;
+  Steps steps_;
+  std::uint32_t units_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+std::optional<Position> position(const View& view, const Policy& policy, JobId job) {
+  Position out;
+  std::uint64_t walked = 0;
+  for (const auto& [band, tenants] : view.index.waiting())
+    for (const Place& place : band_order(view, policy, tenants)) {
+      walked += 1;
+      if (out.position == 0 && place.cohort.job == job) out.position = walked;
+    }
+  out.out_of = walked;
+  if (out.position == 0) return std::nullopt;
+  return out;
+}
+
+std::optional<Tick> estimate_start(const View& view, const Policy& policy, const UnitId& unit) {
+  const JobRecord* record = view.state.find(unit.job);
+  if (record == nullptr || unit.group >= record->groups.size() ||
+      !record->groups[unit.group].waiting.contains(unit.index))
+    return std::nullopt;
+  const auto promise = view.state.promises().find(unit);
+  if (promise != view.state.promises().end()) return promise->second.at;
+  for (const auto& dependency : record->job.after)
+    if (dependency_state(view.state, dependency) != DependencyState::met) return std::nullopt;
+  return Estimate(view, policy, unit).run();
+}
+
+}  // namespace busbar::core
