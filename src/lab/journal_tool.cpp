@@ -1,8 +1,13 @@
 #include "lab/journal_tool.hpp"
 
 #include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <functional>
 #include <ostream>
+#include <sstream>
 #include <vector>
 
 #include "core/state/state.hpp"
@@ -15,6 +20,39 @@ namespace {
 int report(const Error& error, std::ostream& trouble) {
   trouble << "busbar-lab: " << error.text << "\n";
   return error.code == Errc::corrupt ? exit_corrupt : exit_usage;
+}
+
+// Runs `work` in a process of its own, because apply() stops its process on an event that does not
+// fit the State, and here that is a finding about the journal. Its output is passed on.
+int in_own_process(const std::function<int(std::ostream&)>& work, std::ostream& out,
+                   std::ostream& trouble) {
+  int channel[2];
+  out.flush();
+  const pid_t child = pipe(channel) == 0 ? fork() : -1;
+  if (child < 0) return report({Errc::unavailable, "cannot start a process"}, trouble);
+  if (child == 0) {
+    close(channel[0]);
+    std::ostringstream said;
+    const int code = work(said);
+    const std::string text = said.str();
+    for (std::size_t at = 0; at < text.size();) {
+      const ssize_t done = write(channel[1], text.data() + at, text.size() - at);
+      if (done <= 0) _exit(exit_usage);
+      at += static_cast<std::size_t>(done);
+    }
+    _exit(code);
+  }
+  close(channel[1]);
+  char piece[4096];
+  for (ssize_t got = 0; (got = read(channel[0], piece, sizeof piece)) > 0;) out.write(piece, got);
+  close(channel[0]);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status)) return WEXITSTATUS(status);
+  trouble << "busbar-lab: an event does not fit the state before it; `busbar-lab journal export` "
+             "shows the events\n";
+  return exit_corrupt;
 }
 
 // A State and how it was reached.
@@ -80,6 +118,39 @@ Result<std::vector<std::string>> compare_snapshots(store::Reader& reader) {
   return problems;
 }
 
+int check_replay(const std::string& folder, std::ostream& said) {
+  auto reader = store::Reader::open(folder);
+  if (!reader.ok()) return report(reader.error(), said);
+  const auto problems = compare_snapshots(*reader);
+  if (!problems.ok()) return report(problems.error(), said);
+  for (const auto& problem : *problems) said << "busbar-lab: " << problem << "\n";
+  return problems->empty() ? exit_fine : exit_corrupt;
+}
+
+// Prints a sentence instead of the numbers when it cannot.
+int replay(const std::string& folder, Revision to, std::ostream& said) {
+  auto reader = store::Reader::open(folder);
+  if (!reader.ok()) return report(reader.error(), said);
+  const auto snapshots = reader->snapshots();
+  if (!snapshots.ok()) return report(snapshots.error(), said);
+  auto start = oldest_start(*reader, *snapshots, to);
+  if (!start.ok()) return report(start.error(), said);
+  const auto end = fold(*reader, std::move(*start), to);
+  if (!end.ok()) return report(end.error(), said);
+  const core::State& state = end->state;
+  if (const auto broken = state.invariants()) {
+    said << "busbar-lab: the replayed state is inconsistent: " << *broken << "\n";
+    return exit_corrupt;
+  }
+  said << fmt::format("revision     {}\ndigest       {:016x}\ntick         {}\n",
+                      state.revision().value, state.digest(), state.now().value);
+  said << fmt::format("replayed     {} events after revision {}\n", end->events, end->from.value);
+  said << fmt::format("jobs         {}\nattempts     {}\nnodes        {}\npromises     {}\n",
+                      state.jobs().size(), state.attempts().size(), state.nodes().size(),
+                      state.promises().size());
+  return exit_fine;
+}
+
 }  // namespace
 
 int export_journal(const std::string& folder, const ExportRange& range, std::ostream& out,
@@ -97,13 +168,6 @@ int verify_journal(const std::string& folder, std::ostream& out, std::ostream& t
   if (!reader.ok()) return report(reader.error(), trouble);
   auto found = reader->verify();
   if (!found.ok()) return report(found.error(), trouble);
-  if (found->problems.empty()) {
-    const auto compared = compare_snapshots(*reader);
-    if (compared.ok())
-      found->problems = *compared;
-    else
-      found->problems.push_back(compared.error().text);
-  }
   out << fmt::format("installation {}, schema {}\n", found->installation, found->schema);
   out << fmt::format("events       {} ({} to {})\n", found->events, found->first.value,
                      found->last.value);
@@ -112,32 +176,24 @@ int verify_journal(const std::string& folder, std::ostream& out, std::ostream& t
   for (const Revision revision : found->snapshots) out << revision.value << " ";
   out << (found->snapshots.empty() ? "none\n" : "\n");
   for (const auto& problem : found->problems) trouble << "busbar-lab: " << problem << "\n";
-  out << (found->problems.empty() ? "the journal is good\n" : "the journal is damaged\n");
-  return found->problems.empty() ? exit_fine : exit_corrupt;
+  int code = found->problems.empty() ? exit_fine : exit_corrupt;
+  if (code == exit_fine) {
+    std::ostringstream problems;
+    code = in_own_process([&](std::ostream& said) { return check_replay(folder, said); }, problems,
+                          trouble);
+    trouble << problems.str();
+  }
+  out << (code == exit_fine ? "the journal is good\n" : "the journal is damaged\n");
+  return code;
 }
 
 int replay_journal(const std::string& folder, Revision to, std::ostream& out,
                    std::ostream& trouble) {
-  auto reader = store::Reader::open(folder);
-  if (!reader.ok()) return report(reader.error(), trouble);
-  const auto snapshots = reader->snapshots();
-  if (!snapshots.ok()) return report(snapshots.error(), trouble);
-  auto start = oldest_start(*reader, *snapshots, to);
-  if (!start.ok()) return report(start.error(), trouble);
-  const auto end = fold(*reader, std::move(*start), to);
-  if (!end.ok()) return report(end.error(), trouble);
-  const core::State& state = end->state;
-  out << fmt::format("revision     {}\ndigest       {:016x}\ntick         {}\n",
-                     state.revision().value, state.digest(), state.now().value);
-  out << fmt::format("replayed     {} events after revision {}\n", end->events, end->from.value);
-  out << fmt::format("jobs         {}\nattempts     {}\nnodes        {}\npromises     {}\n",
-                     state.jobs().size(), state.attempts().size(), state.nodes().size(),
-                     state.promises().size());
-  if (const auto broken = state.invariants()) {
-    trouble << "busbar-lab: the replayed state is inconsistent: " << *broken << "\n";
-    return exit_corrupt;
-  }
-  return exit_fine;
+  std::ostringstream said;
+  const int code =
+      in_own_process([&](std::ostream& text) { return replay(folder, to, text); }, said, trouble);
+  (code == exit_fine ? out : trouble) << said.str();
+  return code;
 }
 
 int backup_journal(const std::string& folder, const std::string& file, std::ostream& out,

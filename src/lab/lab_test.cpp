@@ -144,6 +144,19 @@ TEST_F(Lab, VerifyFindsWhatIsWrong) {
   EXPECT_EQ(lab({"journal", "export", folder_}).code, 1);
 }
 
+TEST_F(Lab, AnEventThatDoesNotFitIsAFindingNotACrash) {
+  open();
+  Batch batch;
+  batch.events.push_back({Revision(1), Tick(1), JobRetired{JobId(7)}});
+  journal_->append(std::move(batch));
+  ASSERT_TRUE(journal_->wait_durable(Revision(1), seconds(30)));
+  for (const char* command : {"verify", "replay"}) {
+    const Said said = lab({"journal", command, folder_});
+    EXPECT_EQ(said.code, 1);
+    EXPECT_NE(said.trouble.find("does not fit"), std::string::npos) << said.trouble;
+  }
+}
+
 TEST_F(Lab, BackupMakesAFileThatVerifies) {
   fill();
   std::filesystem::create_directory(folder_ + "/copy");
