@@ -257,7 +257,8 @@ def main():
         serve(jobs)
         finish(jobs)
         summary(arguments.keep)
-        say(paint(f"\nThe demo is done; every claim held. {time.monotonic() - START:.0f} s", "1;32"))
+        took_s = time.monotonic() - START
+        say(paint(f"\nThe demo is done; every claim held. {took_s:.0f} s", "1;32"))
     except Failed as failure:
         say(paint(f"\nThe demo failed: {failure}", "1;31"))
         say(f"The daemon's log is {STATE}/busbard.log")

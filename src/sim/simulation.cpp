@@ -69,7 +69,9 @@ class Simulation : public ring::Observer {
       expect(journal_.save_snapshot(replica_.revision(), core::encode_state(replica_)).ok(),
              "a snapshot was refused");
   }
-  void verdicts(const std::vector<core::Verdict>&, bool) override {}
+  void verdicts(const std::vector<core::Verdict>& verdicts, bool) override {
+    for (const auto& verdict : verdicts) why_[verdict.job] = verdict;
+  }
 
   void start() {
     ++life_;
@@ -105,7 +107,7 @@ class Simulation : public ring::Observer {
   void happen(const std::function<void()>& happening) {
     try {
       happening();
-      if (stir_) turn();
+      if (stir_ && ring_) turn();
     } catch (const Crash&) {
       crash();
     }
@@ -238,8 +240,10 @@ class Simulation : public ring::Observer {
       if (ring_)
         for (const auto& [id, record] : ring_->state().jobs())
           if (!record.ended_all())
-            who += fmt::format(" {}(waiting {}, held {}, live {})", id.value, record.waiting,
-                               record.held, record.live);
+            who +=
+                fmt::format(" {}(waiting {}, held {}, live {}: {} {} {}/{}/{})", id.value,
+                            record.waiting, record.held, record.live, to_string(why_[id].reason),
+                            why_[id].resource, why_[id].wanted, why_[id].free, why_[id].capacity);
       return fail("work never ended:" + who);
     }
     for (const JobId job : acknowledged_) {
@@ -291,6 +295,7 @@ class Simulation : public ring::Observer {
   History history_;
   std::set<std::string> answered_;
   std::set<JobId> acknowledged_;
+  std::map<JobId, core::Verdict> why_;
   SimulationResult result_;
   std::uint64_t life_ = 0;
   std::uint64_t batches_ = 0;

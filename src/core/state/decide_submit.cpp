@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "core/fit/idle_fit.hpp"
 #include "core/state/capacity.hpp"
 #include "core/state/rules.hpp"
 
@@ -94,9 +95,13 @@ Result<Decision> rule(Facts facts, const SubmitJobs& command) {
   }
   BUSBAR_TRY_OK(resolve_dependencies(state, jobs));
   BUSBAR_TRY_OK(check_submitted_max(state, jobs));
-  if (capacity_known(state))
-    for (const auto& job : jobs)
+  if (capacity_known(state)) {
+    for (const auto& job : jobs) {
       if (auto never = impossible(state, job)) return std::move(*never);
+      if (!needs_idle_proof(state, job)) continue;
+      if (auto never = never_fits_idle(state, job)) return std::move(*never);
+    }
+  }
   return Decision{{Submitted{std::move(jobs), key}}, std::move(ids)};
 }
 
