@@ -166,6 +166,15 @@ TEST_F(Lab, BackupMakesAFileThatVerifies) {
   EXPECT_EQ(lab({"journal", "verify", folder_ + "/copy"}).code, 0);
 }
 
+TEST_F(Lab, TheGoldenJournalOfSchema1StillReplays) {
+  std::filesystem::copy_file(STORE_GOLDEN_FOLDER "/schema1.db", folder_ + "/journal.db");
+  const Said verified = lab({"journal", "verify", folder_});
+  EXPECT_EQ(verified.code, 0) << verified.trouble;
+  const Said replayed = lab({"journal", "replay", folder_});
+  EXPECT_NE(replayed.out.find("jobs         2"), std::string::npos)
+      << replayed.out << replayed.trouble;
+}
+
 TEST_F(Lab, WrongUseIsTwo) {
   EXPECT_EQ(lab({}).code, 2);
   EXPECT_EQ(lab({"journal"}).code, 2);

@@ -55,7 +55,7 @@ inline HistoryJob make_retired(std::uint64_t number) {
 // Numbers events and jobs on from where it stands.
 class BatchMaker {
  public:
-  BatchMaker(std::uint64_t seed, Revision last = {}) : rng_(seed), last_(last) {}
+  explicit BatchMaker(std::uint64_t seed = 0, Revision last = {}) : rng_(seed), last_(last) {}
 
   Batch next() {
     Batch batch;

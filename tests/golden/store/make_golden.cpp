@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "store/backup.hpp"
 #include "store/journal.hpp"
@@ -22,6 +23,42 @@ int fail(const std::string& text) {
   return 1;
 }
 
+// One job runs and leaves, one is held, released and drained under, one is cancelled.
+std::vector<EventBody> story() {
+  Configured configured;
+  configured.config.tenants.resize(1);
+  configured.config.tenants[0].name = "default";
+  configured.version = 1;
+  Node node;
+  node.id = NodeId(1);
+  node.name = "here";
+  node.cores = whole_cores(8);
+  node.memory = gibibytes(32);
+  Claim claim;
+  claim.node = node.id;
+  claim.cores = whole_cores(1);
+  claim.memory = gibibytes(1);
+  const AttemptId attempt{{JobId(1), 0, 0}, 1};
+  const IndexSet first(0, 0);
+  std::vector<EventBody> story = {configured, NodeRegistered{node}};
+  for (std::uint64_t job = 1; job <= 3; ++job)
+    story.push_back(store::testing::make_submitted(job).body);
+  const EventBody rest[] = {
+      Granted{attempt, {{claim}}, minutes(10), Tick(700'000)},
+      Running{attempt, {}, Tick(700'000)},
+      Progressed{attempt, 5, 6},
+      UnitsHeld{JobId(2), 0, first, "asked", "ada"},
+      NodeDrained{NodeId(1), "fans", "operator"},
+      Ended{attempt, RunState::completed},
+      UnitsReleased{JobId(2), 0, first, "ada"},
+      NodeResumed{NodeId(1), "operator"},
+      UnitsClosed{JobId(3), 0, first, RunState::cancelled, "asked", "grace"},
+      JobRetired{JobId(1)},
+  };
+  story.insert(story.end(), std::begin(rest), std::end(rest));
+  return story;
+}
+
 int make(const std::string& folder) {
   char work[] = "/tmp/busbar-golden-XXXXXX";
   store::Options options;
@@ -31,8 +68,20 @@ int make(const std::string& folder) {
     store::SqliteJournal journal(options);
     if (auto opened = journal.open(nullptr, nullptr); !opened.ok())
       return fail(opened.error().text);
-    store::testing::BatchMaker maker(2026);
-    for (int i = 0; i < 12; ++i) journal.append(maker.next());
+    store::testing::BatchMaker maker;
+    for (const EventBody& body : story()) {
+      Batch batch;
+      maker.add(batch, {Revision(), Tick(), body});
+      if (const auto* submitted = std::get_if<Submitted>(&body))
+        batch.payloads.push_back(store::testing::make_payload(submitted->jobs[0].id.value));
+      if (const auto* ended = std::get_if<Ended>(&body))
+        batch.history.push_back(
+            store::testing::make_history(ended->attempt.unit.job.value, 1, RunState::completed));
+      if (const auto* retired = std::get_if<JobRetired>(&body))
+        batch.retired.push_back(store::testing::make_retired(retired->job.value));
+      batch.mark = {Tick(static_cast<std::int64_t>(maker.last().value)), "boot", 7, 8};
+      journal.append(std::move(batch));
+    }
     if (!journal.wait_durable(maker.last(), seconds(30))) return fail("not durable");
   }
   const std::string name = folder + "/schema" + std::to_string(store::migrations().size());
