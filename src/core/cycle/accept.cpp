@@ -86,7 +86,8 @@ bool Accepting::operator()(const CloseStep& step) {
   if (record == nullptr || step.group >= record->groups.size()) return false;
   const GroupRecord& group = record->groups[step.group];
   IndexSet indices = step.indices.intersect(group.waiting);
-  for (const auto& range : step.indices.intersect(group.held).ranges()) indices.insert(range);
+  const IndexSet held = step.indices.intersect(group.held);
+  for (const auto& range : held.ranges()) indices.insert(range);
   if (indices.empty() || !closed_.insert({step.job, step.group}).second) return false;
   std::vector<UnitId> promised;
   for (const auto& [unit, promise] : scratch_.bookings())

@@ -17,7 +17,8 @@ TEST(Easy, AShortJobMayPassTheHeadOfTheQueueButNeverDelayIt) {
     t=0   submit D limit=10           -> start             # 0 + 10 <= 10: B is not delayed
     t=10  finish A D                  -> start B
     t=20  finish B                    -> start C
-  )"), "");
+  )"),
+            "");
 }
 
 TEST(Easy, GraceAndCleanupCountIntoTheLatestEnd) {
@@ -28,7 +29,8 @@ TEST(Easy, GraceAndCleanupCountIntoTheLatestEnd) {
     t=0   submit B nodes=2 limit=10   -> hold Resources at=15
     t=0   submit C limit=11           -> hold Reserved     # 11 + 3 + 2 > 15
     t=0   submit D limit=10           -> start
-  )"), "");
+  )"),
+            "");
 }
 
 TEST(Easy, WorkWithoutALimitIsNeverReleasedByAReservation) {
@@ -38,7 +40,8 @@ TEST(Easy, WorkWithoutALimitIsNeverReleasedByAReservation) {
     t=0   submit B nodes=2 limit=10   -> hold Resources
     t=0   submit C                    -> start             # no promise stands in its way
     t=5   finish A C                  -> start B
-  )"), "");
+  )"),
+            "");
 }
 
 TEST(Easy, AnEarlierEndImprovesThePromise) {
@@ -49,7 +52,8 @@ TEST(Easy, AnEarlierEndImprovesThePromise) {
     t=0   submit C nodes=3 limit=10   -> hold Resources at=30
     t=5   finish A                    -> promise C 20 ; void C improved
     t=20  finish B                    -> start C ; void C started
-  )"), "");
+  )"),
+            "");
 }
 
 TEST(Easy, APromiseIsKeptWhenItsUnitIsNoLongerTheHead) {
@@ -62,7 +66,8 @@ TEST(Easy, APromiseIsKeptWhenItsUnitIsNoLongerTheHead) {
     t=1   submit C tenant=bob nodes=2 limit=50   -> hold Resources ; hold Resources B at=10
     t=10  finish A                               -> start B
     t=20  finish B                               -> start C
-  )"), "");
+  )"),
+            "");
 }
 
 TEST(Easy, AHigherBandBreaksThePromiseOfALowerOne) {
@@ -71,7 +76,8 @@ TEST(Easy, AHigherBandBreaksThePromiseOfALowerOne) {
     t=0   submit A limit=10                  -> start
     t=0   submit B nodes=2 limit=10          -> hold Resources at=10
     t=1   submit C prio=5 limit=50           -> start ; void B priority
-  )"), "");
+  )"),
+            "");
 }
 
 TEST(Easy, WithoutBackfillNothingPassesTheHead) {
@@ -82,7 +88,8 @@ TEST(Easy, WithoutBackfillNothingPassesTheHead) {
     t=0   submit B nodes=2 limit=10   -> hold Resources
     t=0   submit C limit=5            -> hold Priority
     t=10  finish A                    -> start B
-  )"), "");
+  )"),
+            "");
 }
 
 TEST(Easy, WithoutReservationsWorkFlowsPastTheHead) {
@@ -92,7 +99,8 @@ TEST(Easy, WithoutReservationsWorkFlowsPastTheHead) {
     t=0   submit A limit=10           -> start
     t=0   submit B nodes=2 limit=10   -> hold Resources
     t=0   submit C limit=50           -> start
-  )"), "");
+  )"),
+            "");
 }
 
 TEST(Easy, SeveralHeadsMayHoldPromises) {
@@ -104,7 +112,8 @@ TEST(Easy, SeveralHeadsMayHoldPromises) {
     t=0   submit C nodes=2 limit=10   -> hold Resources at=20
     t=0   submit D nodes=2 limit=10   -> hold Resources
     t=10  finish A                    -> start B ; promise D 30
-  )"), "");
+  )"),
+            "");
 }
 
 TEST(Easy, ALateEngineVoidsThePromise) {
@@ -115,7 +124,8 @@ TEST(Easy, ALateEngineVoidsThePromise) {
     t=0   submit B limit=10   -> hold Resources at=12
     t=12  pass                -> void B engine_late ; promise B 14
     t=13  finish A            -> start B
-  )"), "");
+  )"),
+            "");
 }
 
 TEST(Easy, DrainLossAndMaintenanceVoidThePromise) {
@@ -130,7 +140,8 @@ TEST(Easy, DrainLossAndMaintenanceVoidThePromise) {
     t=5   close n2 from=15 to=18           -> void B reserved ; promise B 18
     t=10  finish A                         -> nothing
     t=18  pass                             -> start B
-  )"), "");
+  )"),
+            "");
 }
 
 }  // namespace

@@ -43,6 +43,7 @@ class Walk {
   void remember(const Ask& ask, const Miss& miss);
   Outcome wait(CohortWalk& walk, const Ask& ask, const Miss& miss);
   bool is_head() const;
+  std::uint64_t promised_beside(const UnitId& unit, bool whole_tenant) const;
   std::uint64_t left(const CohortWalk& walk) const;
   void say(Verdict verdict) { context_.plan.verdicts.push_back(std::move(verdict)); }
   void say(const CohortWalk& walk, Miss miss);
@@ -64,6 +65,20 @@ void Walk::say(const CohortWalk& walk, Miss miss) {
   say(verdict_of(context_, walk.id, left(walk), miss));
 }
 
+// Promises to other units of the cohort, or of its whole tenant: they keep their room in the
+// array's and the tenant's limits.
+std::uint64_t Walk::promised_beside(const UnitId& unit, bool whole_tenant) const {
+  std::uint64_t count = 0;
+  for (const auto& [other, promise] : context_.scratch.bookings()) {
+    if (other == unit) continue;
+    const bool same = whole_tenant
+                          ? state_.find(other.job)->job.tenant == state_.find(unit.job)->job.tenant
+                          : other.job == unit.job && other.group == unit.group;
+    count += same ? 1 : 0;
+  }
+  return count;
+}
+
 Outcome Walk::try_cohort() {
   const JobRecord& record = *state_.find(item_.cohort.job);
   if (context_.closed.contains(item_.cohort)) return Outcome::done;
@@ -73,7 +88,7 @@ Outcome Walk::try_cohort() {
   const GroupRecord& group = record.groups[walk.id.group];
   const auto unit = next_unit(walk, group);
   if (!unit) return Outcome::done;
-  if (array_room(context_.scratch, record, walk.id.group) == 0) {
+  if (array_room(context_.scratch, record, walk.id.group) <= promised_beside(*unit, false)) {
     Miss miss;
     miss.reason = Reason::array_limit;
     miss.wanted = 1;
@@ -81,7 +96,7 @@ Outcome Walk::try_cohort() {
     say(walk, miss);
     return Outcome::done;
   }
-  if (tenant_room(context_.scratch, item_.tenant) == 0) {
+  if (tenant_room(context_.scratch, item_.tenant) <= promised_beside(*unit, true)) {
     Miss miss;
     miss.reason = Reason::tenant_limit;
     miss.wanted = 1;
@@ -204,7 +219,7 @@ Outcome Walk::wait(CohortWalk& walk, const Ask& ask, const Miss& miss) {
     if (standing.at != tick_never) {
       verdict.start_estimate = standing.at;
       if (!standing.blockers.empty()) verdict.blockers = standing.blockers;
-      if (verdict.reason == Reason::reserved) verdict.reason = Reason::resources;
+      if (verdict.resource != "maintenance") verdict.reason = Reason::resources;
     }
     more = is_head();
   } else if (const auto booked = context_.scratch.bookings().find(ask.unit);

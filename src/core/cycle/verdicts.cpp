@@ -35,6 +35,7 @@ Verdict verdict_of(const Context& context, const CohortId& cohort, std::uint64_t
   const NodeRecord* node = on_node ? context.view.state.find_node(miss.where) : nullptr;
   if (node == nullptr) return verdict;
   if (miss.reason == Reason::reserved) {
+    if (miss.resource == "maintenance") return verdict;
     for (const auto& [unit, promise] : context.scratch.bookings())
       for (const auto& claim : promise.allocation.claims)
         if (claim.node == node->node.id) {

@@ -89,7 +89,11 @@ std::string resources_text(const State& state, const Verdict& verdict, const Job
 }
 
 std::string reserved_text(const State& state, const Verdict& verdict, Tick now) {
-  if (!verdict.blockers.empty()) {
+  const std::string later =
+      verdict.start_estimate == tick_never
+          ? std::string()
+          : "; starts " + in_text(verdict.start_estimate, now) + " at the latest";
+  if (verdict.resource != "maintenance" && !verdict.blockers.empty()) {
     std::string text =
         "holds back so that " + jobs_text(state, verdict.blockers) +
         (verdict.blockers.size() == 1 ? ", which is first, starts" : ", which are first, start");
@@ -106,10 +110,11 @@ std::string reserved_text(const State& state, const Verdict& verdict, Tick now) 
         "would run into the reservation " + reservation.name + " on node " + verdict.where;
     text += reservation.start > now ? ", which begins " + in_text(reservation.start, now)
                                     : ", which ends " + in_text(reservation.end, now);
-    return text + (reservation.start > now ? "; a shorter time limit could let it pass" : "");
+    if (reservation.start > now) text += "; a shorter time limit could let it pass";
+    return text + later;
   }
   return "would run into a reservation on node " + verdict.where +
-         "; a shorter time limit could let it pass";
+         "; a shorter time limit could let it pass" + later;
 }
 
 std::string dependency_text(const State& state, const Verdict& verdict, const Job* job) {

@@ -44,8 +44,9 @@ struct Verdict {
   std::uint32_t group = 0;
   std::uint64_t units = 0;  // how many wait for this reason
   Reason reason = Reason::resources;
-  std::string resource;  // the binding one: "cores", "memory", "H100", a licence, a tenant's quota
-  std::int64_t wanted = 0;      // in that resource's own units
+  std::string resource;  // the binding one: "cores", "memory", "H100", a licence, a tenant's quota;
+                         // "maintenance" when a reservation on `where` stands in the way
+  std::int64_t wanted = 0;      // in its own units: cores and devices in thousandths, else whole
   std::int64_t free = 0;        // what is free of it now, where it counts
   std::int64_t capacity = 0;    // what there is at all
   std::uint32_t nodes_fit = 0;  // nodes that could hold one task now

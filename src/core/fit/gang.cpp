@@ -83,7 +83,8 @@ bool Search::place_gang(std::uint32_t alternatives) {
     deepest = std::max(deepest, scratch_.shape(node).parts.size());
   std::size_t outermost = whole_cluster;
   if (wish.required && !wish.within.empty()) outermost = depth_of(wish.within);
-  if (place_level(0, Size::whole)) return true;
+  if (!wish.spread.empty()) deepest = outermost;  // spread means apart: no smaller part is sought
+  if (wish.spread.empty() && place_level(0, Size::whole)) return true;
   for (std::size_t depth = deepest; depth >= outermost && depth > 0; --depth)
     if (place_level(depth, Size::whole)) return true;
   return place_level(outermost, Size::largest);

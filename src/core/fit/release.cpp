@@ -35,12 +35,11 @@ class Moments {
     for (const auto& claim : allocation.claims) nodes.insert(claim.node);
     std::vector<JobId> jobs;
     for (auto it = holders_.rbegin(); it != holders_.rend() && jobs.size() < blockers_max; ++it) {
-      if (it->end > ticks_[moment] || it->attempt == 0) continue;
-      const auto use = scratch_.index().attempts().find(AttemptId{it->unit, it->attempt});
-      if (use == scratch_.index().attempts().end()) continue;
-      const bool there =
-          std::any_of(use->second.claims.begin(), use->second.claims.end(),
-                      [&](const Claim& claim) { return nodes.contains(claim.node); });
+      if (it->end > ticks_[moment]) continue;
+      const std::vector<Claim>& claims = scratch_.claims_of(*it);
+      const bool there = std::any_of(claims.begin(), claims.end(), [&](const Claim& claim) {
+        return nodes.contains(claim.node);
+      });
       if (there && std::find(jobs.begin(), jobs.end(), it->unit.job) == jobs.end())
         jobs.push_back(it->unit.job);
     }
@@ -67,7 +66,6 @@ std::optional<EarliestStart> earliest_start(Scratch& scratch, const Policy& poli
     Found found = find(scratch, policy, ask, steps);
     if (!found.allocation) return false;
     best = EarliestStart{ask.start, std::move(*found.allocation), {}};
-    best->blockers = moments.blockers(best->allocation, moment);
     return true;
   };
 
@@ -100,6 +98,7 @@ std::optional<EarliestStart> earliest_start(Scratch& scratch, const Policy& poli
     scratch.undo(here);
   }
   scratch.undo(before);
+  if (best) best->blockers = moments.blockers(best->allocation, fit);
   return best;
 }
 

@@ -171,6 +171,11 @@ void Scratch::release(const Holder& holder) {
     release(AttemptId{holder.unit, holder.attempt});
 }
 
+const std::vector<Claim>& Scratch::claims_of(const Holder& holder) const {
+  if (holder.attempt == 0) return taken_.at(holder.unit).allocation.claims;
+  return index_->attempts().at(AttemptId{holder.unit, holder.attempt}).claims;
+}
+
 void Scratch::undo(Mark mark) {
   while (changes_.size() > mark.changes) {
     Change change = std::move(changes_.back());

@@ -84,6 +84,7 @@ class Scratch {
   // Ends of bookings and closures: moments at which room appears without a release.
   std::vector<Tick> other_edges() const;
   void release(const Holder& holder);
+  const std::vector<Claim>& claims_of(const Holder& holder) const;
 
  private:
   struct Taken {

@@ -50,8 +50,11 @@ std::uint32_t Search::tasks_on(const Candidate& at, std::uint32_t group, std::ui
   const NodeFree& plain = scratch_.free(at.node);
   const std::uint32_t tasks = free != nullptr ? tasks_that_fit(ask, *free, tasks_max) : 0;
   if (free != &plain && tasks < tasks_max && tasks < tasks_that_fit(ask, plain, tasks_max)) {
+    if (!blocked_) {
+      blocked_where_ = scratch_.node(at.node).name;
+      closed_ = free == nullptr;
+    }
     blocked_ = true;
-    if (blocked_where_.empty()) blocked_where_ = scratch_.node(at.node).name;
   }
   return tasks;
 }

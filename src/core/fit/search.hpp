@@ -89,6 +89,7 @@ class Search {
   std::set<NodeId> excluded_;
   const DeviceRule* rule_ = nullptr;
   bool blocked_ = false;  // a promise or a closure took what is free now
+  bool closed_ = false;   // of these, a closure
   bool gave_up_ = false;
   std::string blocked_where_;
   std::optional<Miss> quota_miss_;

@@ -99,6 +99,10 @@ Miss Search::shortfall() {
   if (blocked_) {
     miss.reason = Reason::reserved;
     miss.where = blocked_where_;
+    if (closed_) {
+      miss.resource = "maintenance";
+      return miss;
+    }
   } else if (gave_up_) {
     miss.reason = Reason::not_found_in_budget;
   }
