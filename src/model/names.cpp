@@ -84,7 +84,9 @@ Result<UnitReference> parse_unit_reference(std::string_view text) {
   } else {
     out.group = std::string(rest);
   }
-  if (!index && out.group.empty()) return bad_reference(text);
+  const bool named = !index || dot != std::string_view::npos;
+  if (named && (out.group.empty() || out.group.front() == '.' || out.group.back() == '.'))
+    return bad_reference(text);
   return out;
 }
 
