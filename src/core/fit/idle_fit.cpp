@@ -93,7 +93,8 @@ bool needs_idle_proof(const State& state, const Job& job) {
                                    [](const TaskGroup& group) { return group.any_of.size() > 1; });
   const auto tenant = state.find_tenant(job.tenant);
   const bool bounded = tenant && !state.config().tenants[tenant->value].quota.empty();
-  return several && bounded;
+  // An exclusive node counts whole against a quota, whatever the job asks for.
+  return bounded && (several || job.exclusive);
 }
 
 std::optional<Error> never_fits_idle(const State& state, const Job& job) {

@@ -77,8 +77,18 @@ class Search {
   static std::vector<Dealt> deal(const TaskGroup& group, Seats seats, Size size, std::uint32_t most,
                                  bool spread);
 
+  static void sort_seats(Seats& seats, bool spread);
+  static std::vector<Dealt> deal_nodes(const TaskGroup& group, const Seats& seats, Size size,
+                                       std::uint32_t most);
+  static std::vector<Dealt> deal_full(const TaskGroup& group, const Seats& seats, Size size,
+                                      std::uint32_t most);
+  static std::vector<Dealt> deal_rounds(const Seats& seats, std::uint32_t want);
+  static std::vector<Dealt> deal_packed(const Seats& seats, std::uint32_t want);
+
   // shortfall.cpp
   Miss shortfall();
+  bool describe_closest(Miss& miss);
+  void describe_room(Miss& miss) const;
   void describe_closed(Miss& miss);
 
   Scratch& scratch_;

@@ -51,79 +51,82 @@ Lack lack_of(const Node& node, const NodeFree& free, const Resources& wanted,
 
 }  // namespace
 
-// Looks at the best few nodes of each hardware that matches, never at all nodes.
-Miss Search::shortfall() {
+// Of the nodes that match, the one that lacks least for one task: looks at the best few of each
+// hardware, never at all nodes. False when no open node matches; miss.wanted stays 0 when one task
+// would fit.
+bool Search::describe_closest(Miss& miss) {
   constexpr std::uint32_t nodes_per_hardware = 8;
-  Miss miss;
-  if (quota_miss_) return *quota_miss_;
-  const bool loose = ask_.job->coupling == Coupling::loose;
-  const std::uint32_t group = loose ? ask_.unit.group : 0;
-  const TaskGroup& tasks = ask_.job->groups[group];
-  const Alternative& first = tasks.any_of[0];
-  miss.nodes_wanted = loose ? 1 : tasks.nodes;
-  if (!loose && tasks.nodes == 0 && tasks.tasks_per_node > 0)
-    miss.nodes_wanted = (tasks.count.min + tasks.tasks_per_node - 1) / tasks.tasks_per_node;
-  miss.nodes_fit = static_cast<std::uint32_t>(room_.size());
-
+  const std::uint32_t group = ask_.job->coupling == Coupling::loose ? ask_.unit.group : 0;
+  const Resources& wanted = ask_.job->groups[group].any_of[0].resources;
   std::optional<Lack> best;
-  bool matched = false;
   for (const auto& [hardware, unused] : scratch_.index().hardware()) {
     const auto buckets = scratch_.buckets(hardware);
     if (buckets.empty()) continue;
     const HardwareFit& fit =
         scratch_.hardware_fit_of(ask_, group, 0, buckets.front().second->begin()->node);
     if (!fit.possible) continue;
-    matched = true;
     std::uint32_t looked = 0;
     for (auto bucket = buckets.rbegin(); bucket != buckets.rend() && looked < nodes_per_hardware;
-         ++bucket) {
+         ++bucket, ++looked) {
       const NodeId id = bucket->second->rbegin()->node;
-      ++looked;
       steps_.used += 1;
-      const Node& node = scratch_.node(id);
-      Lack lack = lack_of(node, scratch_.free(id), first.resources, fit);
-      const auto closer = [&](const Lack& a, const Lack& b) {
-        if (a.kinds != b.kinds) return a.kinds < b.kinds;
-        return a.resource == b.resource && a.wanted - a.free < b.wanted - b.free;
-      };
-      if (!best || closer(lack, *best)) {
-        best = std::move(lack);
-        miss.where = node.name;
-      }
+      Lack lack = lack_of(scratch_.node(id), scratch_.free(id), wanted, fit);
+      const bool closer = !best || lack.kinds < best->kinds ||
+                          (lack.kinds == best->kinds && lack.resource == best->resource &&
+                           lack.wanted - lack.free < best->wanted - best->free);
+      if (!closer) continue;
+      best = std::move(lack);
+      miss.where = scratch_.node(id).name;
     }
   }
-  if (!matched) {
-    describe_closed(miss);
-    return miss;
-  }
-  if (blocked_) {
-    miss.reason = Reason::reserved;
-    miss.where = blocked_where_;
-    if (closed_) {
-      miss.resource = "maintenance";
-      return miss;
-    }
-  } else if (gave_up_) {
-    miss.reason = Reason::not_found_in_budget;
-  }
-  if (best && best->kinds > 0) {
-    miss.resource = best->resource;
-    miss.wanted = best->wanted;
-    miss.free = best->free;
-    miss.capacity = best->capacity;
-    if (!blocked_ || !loose) return miss;
-  }
-  // One task would fit: what is missing is room for all of them (or a promise holds it).
-  const auto& devices = first.resources.devices;
-  miss.resource = devices.empty() ? "cores" : (devices[0].model.empty() ? "gpu" : devices[0].model);
+  if (!best) return false;
+  miss.resource = best->resource;
+  miss.wanted = best->wanted;
+  miss.free = best->free;
+  miss.capacity = best->capacity;
+  return true;
+}
+
+// One task would fit: what is missing is room for all of them, or a promise holds it.
+void Search::describe_room(Miss& miss) const {
+  const bool loose = ask_.job->coupling == Coupling::loose;
+  const TaskGroup& tasks = ask_.job->groups[loose ? ask_.unit.group : 0];
+  const Resources& wanted = tasks.any_of[0].resources;
+  const auto& devices = wanted.devices;
+  miss.resource = devices.empty() ? "cores" : devices[0].model;
+  if (miss.resource.empty()) miss.resource = "gpu";
   const std::int64_t per_task = devices.empty()
-                                    ? first.resources.cores.value
+                                    ? wanted.cores.value
                                     : std::int64_t{devices[0].count} * devices[0].share.value;
   std::uint64_t room = 0;
   for (const auto& [node, tasks_here] : room_) room += tasks_here;
   miss.wanted = per_task * (loose ? 1 : tasks.count.min);
   miss.free = per_task * static_cast<std::int64_t>(room);
   miss.capacity = 0;
+}
+
+Miss Search::shortfall() {
+  if (quota_miss_) return *quota_miss_;
+  Miss miss;
+  const bool loose = ask_.job->coupling == Coupling::loose;
+  const TaskGroup& tasks = ask_.job->groups[loose ? ask_.unit.group : 0];
+  miss.nodes_wanted = loose ? 1 : tasks.nodes;
+  if (!loose && tasks.nodes == 0 && tasks.tasks_per_node > 0)
+    miss.nodes_wanted = (tasks.count.min + tasks.tasks_per_node - 1) / tasks.tasks_per_node;
+  miss.nodes_fit = static_cast<std::uint32_t>(room_.size());
+  if (!describe_closest(miss)) {
+    describe_closed(miss);
+    return miss;
+  }
+  if (blocked_) {
+    miss.reason = Reason::reserved;
+    miss.where = blocked_where_;
+    if (closed_) miss.resource = "maintenance";
+  } else if (gave_up_) {
+    miss.reason = Reason::not_found_in_budget;
+  }
+  const bool one_task_fits = miss.wanted == 0;
+  if (!closed_ && (one_task_fits || (blocked_ && loose))) describe_room(miss);
   return miss;
 }
 
