@@ -5,7 +5,9 @@
 #include "api/handlers.hpp"
 #include "api/refs.hpp"
 #include "base/text.hpp"
+#include "core/explain/estimate.hpp"
 #include "core/explain/verdict.hpp"
+#include "core/policy/policy.hpp"
 
 namespace busbar::api {
 namespace {
@@ -45,7 +47,7 @@ struct Explanation {
   std::optional<Moment> predicted_start;
   std::optional<Seconds> predicted_in;
   std::optional<std::uint64_t> position;
-  std::uint64_t waiting_jobs = 0;
+  std::uint64_t waiting = 0;
   std::vector<JobId> blockers;
   Revision revision;
 };
@@ -59,7 +61,7 @@ void describe(V& visit, Like<Explanation> auto& view) {
   visit("predicted_start", view.predicted_start);
   visit("predicted_in_seconds", view.predicted_in);
   visit("position", view.position);
-  visit("waiting_jobs", view.waiting_jobs);
+  visit("waiting_jobs", view.waiting);
   visit("blockers", view.blockers);
   visit("revision", view.revision);
 }
@@ -84,18 +86,35 @@ void add_verdicts(const Lens& lens, const core::JobRecord& record, Explanation& 
   }
 }
 
-// Its place in the order of (priority band, id) among jobs that wait.
-void add_position(const ReadView& view, const core::JobRecord& record, Explanation& out) {
-  std::uint64_t ahead = 0;
-  for (const JobId id : view.active) {
-    const core::JobRecord& other = *view.state.find(id);
-    if (other.waiting == 0) continue;
-    ++out.waiting_jobs;
-    const bool higher = other.job.priority > record.job.priority;
-    const bool earlier = other.job.priority == record.job.priority && id < record.job.id;
-    ahead += higher || earlier ? 1 : 0;
+std::optional<UnitId> first_waiting(const core::JobRecord& record) {
+  for (std::uint32_t g = 0; g < record.groups.size(); ++g) {
+    if (const auto index = record.groups[g].waiting.next(0))
+      return UnitId{record.job.id, g, *index};
   }
-  if (record.waiting > 0) out.position = ahead + 1;
+  return {};
+}
+
+// A promise or what the last cycle estimated; else computed now.
+Tick likely_start(const Lens& lens, const core::Policy& policy, const core::JobRecord& record) {
+  const Tick known = predicted_start(lens.view, record);
+  const auto unit = first_waiting(record);
+  if (known != tick_never || !unit) return known;
+  const core::View view{lens.view.state, lens.view.index, lens.now};
+  return core::estimate_start(view, policy, *unit).value_or(tick_never);
+}
+
+void add_order(const Lens& lens, const core::JobRecord& record, Explanation& out) {
+  const auto policy = core::make_policy(lens.view.state.config().policy.name);
+  const core::View view{lens.view.state, lens.view.index, lens.now};
+  if (const auto place = core::position(view, *policy, record.job.id)) {
+    out.position = place->position;
+    out.waiting = place->out_of;
+  }
+  const Tick start = likely_start(lens, *policy, record);
+  out.predicted_start = lens.moment_if(start);
+  if (!out.predicted_start) return;
+  const Span in = start > lens.now ? start - lens.now : Span();
+  out.predicted_in = Seconds{Span(in.value < 1000 ? in.value : in.value / 1000 * 1000)};
 }
 
 std::string summary_of(const core::JobRecord& record, const Explanation& out) {
@@ -131,13 +150,7 @@ Explanation explanation_of(const Lens& lens, const core::JobRecord& record) {
   out.revision = lens.view.state.revision();
   if (!record.ended_all()) {
     add_verdicts(lens, record, out);
-    add_position(lens.view, record, out);
-    const Tick start = predicted_start(lens.view, record);
-    out.predicted_start = lens.moment_if(start);
-    if (out.predicted_start) {
-      const Span in = start > lens.now ? start - lens.now : Span();
-      out.predicted_in = Seconds{Span(in.value < 1000 ? in.value : in.value / 1000 * 1000)};
-    }
+    add_order(lens, record, out);
   }
   out.summary = summary_of(record, out);
   return out;

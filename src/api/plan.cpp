@@ -1,7 +1,11 @@
 // POST /v1/plan.
+#include <mutex>
+
 #include "api/answers.hpp"
 #include "api/handlers.hpp"
 #include "api/job_files.hpp"
+#include "core/explain/verdict.hpp"
+#include "core/query/what_if.hpp"
 #include "core/state/decide.hpp"
 
 namespace busbar::api {
@@ -38,24 +42,80 @@ void describe(V& visit, Like<PlanView> auto& view) {
   visit("revision", view.revision);
 }
 
+struct Decided {
+  core::State copy;
+  std::vector<EventBody> events;
+  Tick now;
+};
+
+// Decides on the State of the moment and copies it: what follows needs no lock.
+Result<Decided> decide_on_copy(const Call& call, const SubmitJobs& command) {
+  return looking(call.replica, call.backend, [&](const Lens& lens) -> Result<Decided> {
+    BUSBAR_TRY(decision, core::decide(lens.view.state, command, lens.now));
+    return Decided{lens.view.state, std::move(decision.events), lens.now};
+  });
+}
+
+std::string sentence_of(const core::PlannedJob& planned, const Decided& decided) {
+  std::string text;
+  const bool all_now = planned.units_now == planned.units;
+  if (planned.units == 1 && all_now) {
+    text = "It would start at once.";
+  } else if (planned.units_now > 0) {
+    text = all_now ? "All " + std::to_string(planned.units) + " units would start at once."
+                   : std::to_string(planned.units_now) + " of " + std::to_string(planned.units) +
+                         " units would start at once.";
+  } else if (planned.start != tick_never && planned.start > decided.now) {
+    text = "It would start in " + format_span(planned.start - decided.now) + ".";
+  } else {
+    text = "It would wait; when it starts is not known.";
+  }
+  if (planned.verdict) text += " " + core::explain(decided.copy, *planned.verdict, decided.now);
+  return text;
+}
+
+PlanJobView plan_view(const Lens& lens, const Decided& decided, const Job& job,
+                      const core::PlannedJob& planned) {
+  PlanJobView view{job.name, planned.units, true, {}, {}, sentence_of(planned, decided), {}};
+  if (planned.start != tick_never) {
+    view.starts = lens.moment(planned.start);
+    view.in = Seconds{planned.start > decided.now ? planned.start - decided.now : Span()};
+  }
+  view.claims = claim_views(lens, job, planned.allocation);
+  return view;
+}
+
 }  // namespace
 
 Outcome plan_jobs(const Call& call) {
+  const auto allowed = call.backend.may_submit(call.caller.user);
+  if (!allowed.ok()) return error_response(allowed.error());
   BUSBAR_API_TRY(file, read_submission(call));
+  // A plan copies State and runs a cycle: one at a time.
+  static std::mutex one_at_a_time;
+  const std::unique_lock turn(one_at_a_time, std::try_to_lock);
+  if (!turn.owns_lock())
+    return error_response(
+        Error{Errc::unavailable, "another plan is being computed; ask again in a moment"});
   PlanView view;
   view.warnings = std::move(file.warnings);
   SubmitJobs command;
   command.user = call.caller.user;
   command.jobs = file.jobs;
   command.payloads = std::move(file.payloads);
-  const auto refused = looking(call.replica, call.backend, [&](const Lens& lens) {
-    view.revision = lens.view.state.revision();
-    const auto decision = core::decide(lens.view.state, command, lens.now);
-    return decision.ok() ? std::optional<Error>() : std::optional(decision.error());
-  });
-  if (refused) return error_response(*refused);
-  for (const Job& job : file.jobs)
-    view.jobs.push_back({job.name, units_of(job), true, {}, {}, "it can run here", {}});
+  BUSBAR_API_TRY(decided, decide_on_copy(call, command));
+  view.revision = decided.copy.revision();
+  const auto planned = core::plan_submission(decided.copy, decided.events, decided.now);
+  // The words name jobs of the submission too: they are in the copy from here on.
+  for (EventBody& body : decided.events)
+    decided.copy.apply({Revision(decided.copy.revision().value + 1), decided.now, body});
+  const core::Index index(decided.copy);
+  const Verdicts no_verdicts;
+  const std::set<JobId> no_jobs;
+  const ReadView shown{decided.copy, index, no_verdicts, no_jobs};
+  const Lens lens{shown, call.backend, decided.now};
+  for (std::size_t i = 0; i < planned.size() && i < file.jobs.size(); ++i)
+    view.jobs.push_back(plan_view(lens, decided, file.jobs[i], planned[i]));
   return json_response(view);
 }
 

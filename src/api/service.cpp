@@ -181,7 +181,7 @@ asio::awaitable<bool> Service::reach(Revision revision, std::chrono::millisecond
   }
 }
 
-asio::awaitable<Response> Service::ask(Ask ask) {
+asio::awaitable<Response> Service::ask(Ask& ask) {
   auto slot =
       std::make_shared<Slot<Result<Committed>>>(context_, co_await asio::this_coro::executor);
   backend_.submit(std::move(ask.command), filler(slot));
@@ -198,7 +198,7 @@ asio::awaitable<Response> Service::ask(Ask ask) {
   co_return ask.answer(committed);
 }
 
-asio::awaitable<Response> Service::wait_later(Later later) {
+asio::awaitable<Response> Service::wait_later(Later& later) {
   const auto until = Clock::now() + later.timeout;
   for (;;) {
     const std::uint64_t seen = pulse_.beats();
@@ -211,7 +211,7 @@ asio::awaitable<Response> Service::wait_later(Later later) {
   }
 }
 
-asio::awaitable<Result<LogChunk>> Service::read_chunk(LogRequest request) {
+asio::awaitable<Result<LogChunk>> Service::read_chunk(const LogRequest& request) {
   auto slot =
       std::make_shared<Slot<Result<LogChunk>>>(context_, co_await asio::this_coro::executor);
   backend_.read_log(request, filler(slot));
@@ -220,26 +220,32 @@ asio::awaitable<Result<LogChunk>> Service::read_chunk(LogRequest request) {
   co_return Result<LogChunk>(Errc::unavailable, "the node did not give the log in time; try again");
 }
 
-asio::awaitable<Response> Service::follow(FollowLog follow) {
+asio::awaitable<Response> Service::follow(FollowLog& follow) {
   const auto until = Clock::now() + follow.timeout;
   for (;;) {
     const bool last = stopping() || Clock::now() >= until;
     auto request = follow.request();
     if (!request.ok()) co_return error_response(request.error());
     Result<LogChunk> chunk = LogChunk{};
-    if (request->has_value()) chunk = co_await read_chunk(std::move(**request));
+    if (request->has_value()) chunk = co_await read_chunk(**request);
     LogStep step = follow.answer(std::move(chunk), last);
     if (step.response) co_return std::move(*step.response);
     if (!step.at_once) co_await pause(log_poll);
   }
 }
 
-asio::awaitable<Answer> Service::carry_out(Outcome outcome) {
+asio::awaitable<Answer> Service::carry_out(Outcome& outcome) {
   if (auto* response = std::get_if<Response>(&outcome)) co_return std::move(*response);
   if (auto* stream = std::get_if<EventStream>(&outcome)) co_return std::move(*stream);
-  if (auto* wanted = std::get_if<Ask>(&outcome)) co_return co_await ask(std::move(*wanted));
-  if (auto* later = std::get_if<Later>(&outcome)) co_return co_await wait_later(std::move(*later));
-  co_return co_await follow(std::move(std::get<FollowLog>(outcome)));
+  Response response;
+  if (auto* wanted = std::get_if<Ask>(&outcome)) {
+    response = co_await ask(*wanted);
+  } else if (auto* later = std::get_if<Later>(&outcome)) {
+    response = co_await wait_later(*later);
+  } else {
+    response = co_await follow(std::get<FollowLog>(outcome));
+  }
+  co_return response;
 }
 
 asio::awaitable<Answer> Service::answer_once(const Request& request, const Caller& caller) {
@@ -254,7 +260,8 @@ asio::awaitable<Answer> Service::answer_once(const Request& request, const Calle
                                    " is not visible yet; now it is " +
                                    std::to_string(replica_.revision().value));
   }
-  co_return co_await carry_out(dispatch(request, caller, replica_, backend_));
+  Outcome outcome = dispatch(request, caller, replica_, backend_);
+  co_return co_await carry_out(outcome);
 }
 
 asio::awaitable<Answer> Service::answer(const Request& request, const Caller& caller) {

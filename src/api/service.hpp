@@ -93,11 +93,11 @@ class Service {
   void set_stopping();
 
  private:
-  asio::awaitable<Answer> carry_out(Outcome outcome);
-  asio::awaitable<Response> ask(Ask ask);
-  asio::awaitable<Response> wait_later(Later later);
-  asio::awaitable<Response> follow(FollowLog follow);
-  asio::awaitable<Result<LogChunk>> read_chunk(LogRequest request);
+  asio::awaitable<Answer> carry_out(Outcome& outcome);
+  asio::awaitable<Response> ask(Ask& ask);
+  asio::awaitable<Response> wait_later(Later& later);
+  asio::awaitable<Response> follow(FollowLog& follow);
+  asio::awaitable<Result<LogChunk>> read_chunk(const LogRequest& request);
   asio::awaitable<bool> reach(Revision revision, std::chrono::milliseconds timeout);
   asio::awaitable<void> pause(std::chrono::milliseconds span);
   asio::awaitable<Answer> answer_once(const Request& request, const Caller& caller);

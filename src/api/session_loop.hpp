@@ -63,7 +63,7 @@ class SessionLoop {
     session_.busy = true;
     Parser parser;
     parser.header_limit(header_bytes_max);
-    parser.body_limit(boost::none);
+    parser.body_limit(std::numeric_limits<std::uint64_t>::max());  // none is broken in 1.74
     set_deadline(service_.timings().header);
     ErrorCode error;
     co_await http::async_read_header(stream_, buffer_, parser, token(error));
@@ -72,14 +72,15 @@ class SessionLoop {
       co_return false;
     }
     Request request;
-    if (const auto bad = take_header(parser.get(), request)) {
+    if (auto bad = take_header(parser.get(), request)) {
       co_await refuse(request, *bad);
       co_return false;
     }
     const std::size_t body_max = body_limit_of(request);
     const auto length = parser.content_length();
     if (length && *length > body_max) {
-      co_await refuse(request, too_large(body_max));
+      Response response = too_large(body_max);
+      co_await refuse(request, response);
       co_return false;
     }
     parser.body_limit(body_max);
@@ -103,35 +104,43 @@ class SessionLoop {
     co_await http::async_read(stream_, buffer_, parser, token(error));
     if (!error) co_return true;
     count_failure(error);
+    Response response;
     if (error == http::error::body_limit) {
-      co_await refuse(request, too_large(body_max));
-    } else if (error == beast::error::timeout) {
-      // The stream is closed by then.
-    } else if (error != http::error::partial_message && error != http::error::end_of_stream) {
+      response = too_large(body_max);
+    } else if (gone(error)) {
+      co_return false;
+    } else {
       service_.counters().malformed.fetch_add(1);
-      co_await refuse(request,
-                      error_response(400, "invalid", "the body is not HTTP: " + error.message()));
+      response = error_response(400, "invalid", "the body is not HTTP: " + error.message());
     }
+    co_await refuse(request, response);
     co_return false;
   }
 
-  asio::awaitable<void> refuse_header(const ErrorCode& error) {
+  // There is nobody left to answer to.
+  static bool gone(const ErrorCode& error) {
+    return error == http::error::end_of_stream || error == http::error::partial_message ||
+           error == beast::error::timeout || error.category() == asio::error::get_misc_category() ||
+           error.category() == asio::error::get_system_category();
+  }
+
+  asio::awaitable<void> refuse_header(ErrorCode error) {
     count_failure(error);
-    if (error == http::error::end_of_stream || error == beast::error::timeout ||
-        error == asio::error::operation_aborted || error == asio::error::eof ||
-        error == asio::error::connection_reset || error == http::error::partial_message)
-      co_return;
+    if (gone(error)) co_return;
     service_.counters().malformed.fetch_add(1);
-    const bool too_long =
-        error == http::error::header_limit || error == http::error::buffer_overflow;
-    co_await refuse(
-        {}, too_long ? error_response(431, "invalid", "the header is over 16 KB; send less")
-                     : error_response(400, "invalid", "this is not HTTP/1.1: " + error.message()));
+    Response response;
+    if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+      response = error_response(431, "invalid", "the header is over 16 KB; send less");
+    } else {
+      response = error_response(400, "invalid", "this is not HTTP/1.1: " + error.message());
+    }
+    const Request unread;
+    co_await refuse(unread, response);
   }
 
   // Sends an answer to what will not be read to its end, then reads and drops the rest, so that
   // the client is not reset before it has seen the answer.
-  asio::awaitable<void> refuse(Request request, Response response) {
+  asio::awaitable<void> refuse(const Request& request, Response& response) {
     co_await send(request, response, false);
     ErrorCode error;
     beast::get_lowest_layer(stream_).socket().shutdown(Socket::shutdown_send, error);
@@ -223,7 +232,7 @@ class SessionLoop {
     co_return !error && keep_alive;
   }
 
-  asio::awaitable<bool> write_text(std::string text) {
+  asio::awaitable<bool> write_text(const std::string& text) {
     set_deadline(service_.timings().write);
     ErrorCode error;
     co_await asio::async_write(stream_, asio::buffer(text), token(error));
@@ -238,7 +247,8 @@ class SessionLoop {
     if (open.fetch_add(1) >= service_.streams_max()) {
       open.fetch_sub(1);
       Response busy = error_response(503, "unavailable", "too many event streams are open");
-      co_await send({}, busy, false);
+      const Request request;
+      co_await send(request, busy, false);
       co_return;
     }
     co_await write_events(events);
@@ -248,15 +258,16 @@ class SessionLoop {
   asio::awaitable<void> write_events(const EventStream& events) {
     session_.busy = false;  // a stream never ends by itself: it is closed at once on stop
     service_.counters().answers[2].fetch_add(1);
-    bool going = co_await write_text(
+    std::string text =
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
-        "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n: busbar\n\n");
+        "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n: busbar\n\n";
+    bool going = co_await write_text(text);
     Revision after = events.since;
     auto quiet_until = std::chrono::steady_clock::now() + service_.timings().heartbeat;
     while (going && !service_.stopping()) {
       const std::uint64_t seen = service_.pulse().beats();
       const EventRead read = service_.replica().read_events(after, events_per_write);
-      std::string text;
+      text.clear();
       if (read.lost)
         text = "id: " + std::to_string(read.next.value) +
                "\nevent: reset\ndata: {\"revision\":" + std::to_string(read.next.value) +
@@ -268,7 +279,7 @@ class SessionLoop {
       if (text.empty() && now >= quiet_until) text = ": still here\n\n";
       if (!text.empty()) {
         quiet_until = now + service_.timings().heartbeat;
-        going = co_await write_text(std::move(text));
+        going = co_await write_text(text);
       } else if (!moved) {
         co_await service_.pulse().wait(seen, quiet_until);
       }

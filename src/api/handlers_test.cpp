@@ -1,0 +1,400 @@
+// Handlers as a user sees them: a request against a built State, and the answer.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "api/event_text.hpp"
+#include "api/testing.hpp"
+
+namespace busbar::api {
+namespace {
+
+using core::testing::array;
+using core::testing::gang;
+using core::testing::gpus;
+using core::testing::loose;
+using core::testing::node;
+using core::testing::unit;
+using nlohmann::json;
+using testing::Asker;
+using testing::caller;
+using testing::operator_caller;
+using testing::TestBackend;
+
+json body_of(const Response& response) { return json::parse(response.body); }
+
+class Handlers : public ::testing::Test {
+ protected:
+  TestBackend backend_;
+  Asker ada_{backend_};
+  Asker bob_{backend_, caller("bob", 1001)};
+  Asker root_{backend_, operator_caller()};
+
+  json get(const std::string& target) {
+    const Response response = ada_.get(target);
+    EXPECT_EQ(response.status, 200) << target << ": " << response.body;
+    return body_of(response);
+  }
+  std::string refusal(Asker& who, const std::string& method, const std::string& target, int status,
+                      const std::string& body = "") {
+    const Response response = who.ask(method, target, body);
+    EXPECT_EQ(response.status, status) << target << ": " << response.body;
+    return response.status >= 400 ? body_of(response)["error"]["message"] : "";
+  }
+};
+
+constexpr const char* hello = "name: hello\nrun: echo hello\ndirectory: /tmp\n";
+
+TEST_F(Handlers, ASubmittedJobIsListedShownAndCounted) {
+  backend_.add_node(node("n1", 8));
+  const Response answer = ada_.post("/v1/jobs?file=hello.yaml", hello);
+  ASSERT_EQ(answer.status, 201) << answer.body;
+  const json submitted = body_of(answer);
+  EXPECT_EQ(submitted["jobs"][0]["id"], 1);
+  EXPECT_EQ(submitted["jobs"][0]["name"], "hello");
+  EXPECT_EQ(submitted["revision"], backend_.state().revision().value);
+
+  const json listed = get("/v1/jobs");
+  ASSERT_EQ(listed["jobs"].size(), 1U);
+  EXPECT_EQ(listed["jobs"][0]["state"], "PENDING");
+  EXPECT_EQ(listed["jobs"][0]["user"], "ada");
+  EXPECT_EQ(listed["jobs"][0]["units"]["waiting"], 1);
+  EXPECT_EQ(listed["jobs"][0]["submitted"], "2026-01-01T00:00:01.000Z");
+  EXPECT_EQ(listed["next"], nullptr);
+
+  const json shown = get("/v1/jobs/last");
+  EXPECT_EQ(shown["groups"][0]["run"], "echo hello");
+  EXPECT_EQ(shown["groups"][0]["working_directory"], "/tmp");
+  EXPECT_EQ(get("/v1/status")["jobs"]["pending"], 1);
+}
+
+TEST_F(Handlers, WhatAJobRunsIsShownToItsOwnerAndToOperatorsOnly) {
+  backend_.add_node(node("n1", 8));
+  ASSERT_EQ(ada_.post("/v1/jobs", hello).status, 201);
+  EXPECT_TRUE(body_of(ada_.get("/v1/jobs/1"))["groups"][0].contains("run"));
+  EXPECT_TRUE(body_of(root_.get("/v1/jobs/1"))["groups"][0].contains("run"));
+  EXPECT_FALSE(body_of(bob_.get("/v1/jobs/1"))["groups"][0].contains("run"));
+}
+
+TEST_F(Handlers, AWrongJobFileIsRefusedWithItsPlace) {
+  const std::string text = refusal(ada_, "POST", "/v1/jobs?file=my.yaml", 400, "nam: x\nrun: y\n");
+  EXPECT_NE(text.find("my.yaml:1:1"), std::string::npos) << text;
+  EXPECT_NE(text.find("name"), std::string::npos) << text;
+  EXPECT_NE(refusal(ada_, "POST", "/v1/jobs?directory=here", 400, hello).find("absolute"),
+            std::string::npos);
+}
+
+TEST_F(Handlers, AnImpossibleJobIsUnsatisfiable) {
+  backend_.add_node(node("n1", 8));
+  const std::string text =
+      refusal(ada_, "POST", "/v1/jobs", 422, "name: big\nrun: x\ndirectory: /tmp\ncores: 64\n");
+  EXPECT_NE(text.find("8"), std::string::npos) << text;
+  EXPECT_FALSE(
+      refusal(ada_, "POST", "/v1/plan", 422, "name: big\nrun: x\ndirectory: /tmp\ncores: 64\n")
+          .empty());
+}
+
+TEST_F(Handlers, JobsArePagedNewestFirstAndFiltered) {
+  backend_.add_node(node("n1", 8));
+  for (int i = 0; i < 7; ++i) backend_.add_job(loose("job" + std::to_string(i)));
+  json page = get("/v1/jobs?limit=3");
+  std::vector<int> seen;
+  for (int pages = 0; pages < 5; ++pages) {
+    for (const auto& job : page["jobs"]) seen.push_back(job["id"]);
+    if (page["next"].is_null()) break;
+    page = get("/v1/jobs?limit=3&page=" + page["next"].get<std::string>());
+  }
+  EXPECT_EQ(seen, (std::vector<int>{7, 6, 5, 4, 3, 2, 1}));
+  EXPECT_EQ(get("/v1/jobs?order=oldest&limit=2")["jobs"][0]["id"], 1);
+  EXPECT_EQ(get("/v1/jobs?name=job4")["jobs"].size(), 1U);
+  EXPECT_EQ(get("/v1/jobs?name=job*&limit=50")["jobs"].size(), 7U);
+  EXPECT_EQ(get("/v1/jobs?user=bob")["jobs"].size(), 0U);
+  EXPECT_EQ(get("/v1/jobs?user=me")["jobs"].size(), 7U);
+  EXPECT_EQ(get("/v1/jobs?state=running")["jobs"].size(), 0U);
+  EXPECT_NE(refusal(ada_, "GET", "/v1/jobs?state=runing", 400).find("RUNNING"), std::string::npos);
+  EXPECT_NE(refusal(ada_, "GET", "/v1/jobs?limit=0", 400).find("limit"), std::string::npos);
+}
+
+TEST_F(Handlers, EndedJobsLeaveTheDefaultList) {
+  const NodeId n1 = backend_.add_node(node("n1", 8));
+  backend_.add_job(loose("a"));
+  const AttemptId attempt = backend_.grant(unit(1), n1);
+  backend_.run(attempt);
+  EXPECT_EQ(get("/v1/jobs")["jobs"][0]["state"], "RUNNING");
+  EXPECT_EQ(get("/v1/jobs")["jobs"][0]["nodes"][0], "n1");
+  backend_.end(attempt, RunState::failed, 3);
+  EXPECT_EQ(get("/v1/jobs")["jobs"].size(), 0U);
+  const json ended = get("/v1/jobs?state=ended")["jobs"][0];
+  EXPECT_EQ(ended["state"], "FAILED");
+  EXPECT_EQ(ended["exit_code"], 3);
+  EXPECT_EQ(ended["reason"], "exit code 3");
+}
+
+TEST_F(Handlers, UnitsThatAreAlikeAreOneEntry) {
+  const NodeId n1 = backend_.add_node(node("n1", 64));
+  backend_.add_job(array("sweep", {1, 1000, 1}));
+  backend_.run(backend_.grant(unit(1, 9), n1));
+  const AttemptId done = backend_.grant(unit(1, 0), n1);
+  backend_.end(done);
+  const json page = get("/v1/jobs/1/units");
+  ASSERT_EQ(page["units"].size(), 4U) << page.dump(1);
+  EXPECT_EQ(page["units"][0]["ref"], "1_1");
+  EXPECT_EQ(page["units"][0]["state"], "COMPLETED");
+  EXPECT_EQ(page["units"][1]["ref"], "1_[2-9]");
+  EXPECT_EQ(page["units"][2]["ref"], "1_10");
+  EXPECT_EQ(page["units"][2]["attempt"]["nodes"][0], "n1");
+  EXPECT_EQ(page["units"][3]["ref"], "1_[11-1000]");
+  EXPECT_EQ(page["units"][3]["count"], 990);
+  EXPECT_EQ(get("/v1/jobs/1/units?state=live")["units"].size(), 1U);
+  const json second = get("/v1/jobs/1/units?limit=2&page=" +
+                          get("/v1/jobs/1/units?limit=2")["next"].get<std::string>());
+  EXPECT_EQ(second["units"][0]["ref"], "1_10");
+}
+
+TEST_F(Handlers, AUnitShowsItsAttemptWithDevicesAndItsPast) {
+  const NodeId n1 = backend_.add_node(node("n1", 8, gibibytes(64), 4));
+  Resources resources = core::testing::resources(2);
+  resources.devices.push_back(gpus(2));
+  backend_.add_job(loose("train", 1, resources));
+  const AttemptId first = backend_.grant(unit(1), n1, 0);
+  backend_.run(first);
+  const json live = get("/v1/units/1");
+  EXPECT_EQ(live["attempt"]["name"], "1#1");
+  EXPECT_EQ(live["attempt"]["claims"][0]["devices"][1]["ordinal"], 1);
+  EXPECT_EQ(live["attempt"]["claims"][0]["devices"][1]["simulated"], true);
+  EXPECT_EQ(live["attempt"]["claims"][0]["cores"], 2);
+  backend_.end(first, RunState::failed, 9);
+  const json past = get("/v1/units/1");
+  EXPECT_EQ(past["state"], "FAILED");
+  EXPECT_EQ(past["attempt"], nullptr);
+  EXPECT_EQ(past["past"][0]["exit"]["code"], 9);
+}
+
+TEST_F(Handlers, ReferencesAreNumbersNamesLastAndArrayIndices) {
+  backend_.add_node(node("n1", 8));
+  backend_.add_job(array("sweep", {10, 30, 10}));
+  backend_.add_job(loose("prep"));
+  EXPECT_EQ(get("/v1/jobs/sweep")["id"], 1);
+  EXPECT_EQ(get("/v1/jobs/last")["id"], 2);
+  EXPECT_EQ(get("/v1/units/1_20")["index"], 1);
+  EXPECT_EQ(get("/v1/units/1_20")["array_index"], 20);
+  struct Row {
+    const char* target;
+    int status;
+    const char* says;
+  };
+  for (const Row& row :
+       {Row{"/v1/jobs/99", 404, "no job 99"}, Row{"/v1/jobs/nothing", 404, "'nothing'"},
+        Row{"/v1/units/1_15", 404, "1_10"}, Row{"/v1/units/1", 400, "3 units"},
+        Row{"/v1/units/1_[", 400, "1_["}, Row{"/v1/nothing", 404, "openapi"}}) {
+    const std::string text = refusal(ada_, "GET", row.target, row.status);
+    EXPECT_NE(text.find(row.says), std::string::npos) << row.target << ": " << text;
+  }
+}
+
+TEST_F(Handlers, OnlyTheOwnerAndOperatorsChangeAJob) {
+  backend_.add_node(node("n1", 8));
+  backend_.add_job(loose("a", 3));
+  refusal(bob_, "POST", "/v1/jobs/1/cancel", 403);
+  EXPECT_EQ(ada_.post("/v1/jobs/1/hold").status, 200);
+  EXPECT_EQ(get("/v1/jobs/1")["units"]["held"], 3);
+  EXPECT_EQ(ada_.post("/v1/jobs/1/release").status, 200);
+  EXPECT_EQ(ada_.post("/v1/jobs/1.1/cancel", R"({"reason":"too slow"})").status, 200);
+  EXPECT_EQ(get("/v1/jobs/1")["units"]["waiting"], 2);
+  EXPECT_EQ(root_.post("/v1/jobs/1/cancel").status, 200);
+  EXPECT_EQ(get("/v1/jobs/1")["state"], "CANCELLED");
+}
+
+TEST_F(Handlers, AJobIsUpdatedByNamedFields) {
+  backend_.add_node(node("n1", 8));
+  backend_.add_job(loose("a"));
+  EXPECT_EQ(ada_.ask("PATCH", "/v1/jobs/1", R"({"name":"b","time_limit":"2h"})").status, 200);
+  const json shown = get("/v1/jobs/1");
+  EXPECT_EQ(shown["name"], "b");
+  EXPECT_EQ(shown["time_limit_seconds"], 7200);
+  EXPECT_NE(refusal(ada_, "PATCH", "/v1/jobs/1", 400, R"({"time_limt":"2h"})").find("time_limit"),
+            std::string::npos);
+  refusal(ada_, "PATCH", "/v1/jobs/1", 400, "{}");
+  refusal(ada_, "PATCH", "/v1/jobs/1", 400, "[1");
+}
+
+TEST_F(Handlers, NodesAreShownWithWhatIsFree) {
+  const NodeId n1 = backend_.add_node(node("n1", 8, gibibytes(64), 2));
+  backend_.add_node(node("n2", 4));
+  backend_.add_job(loose("a", 1, core::testing::resources(3, gibibytes(1))));
+  backend_.grant(unit(1), n1);
+  const json page = get("/v1/nodes");
+  ASSERT_EQ(page["nodes"].size(), 2U);
+  EXPECT_EQ(page["nodes"][0]["state"], "MIXED");
+  EXPECT_EQ(page["nodes"][0]["cores"]["free"], 5);
+  EXPECT_EQ(page["nodes"][0]["attempts"][0], "1#1");
+  EXPECT_EQ(page["nodes"][0]["devices"][0]["simulated"], true);
+  EXPECT_EQ(page["nodes"][1]["state"], "IDLE");
+  EXPECT_EQ(get("/v1/nodes?state=idle")["nodes"].size(), 1U);
+  EXPECT_EQ(get("/v1/nodes?limit=1")["next"], "1");
+
+  refusal(ada_, "POST", "/v1/nodes/n1/drain", 403);
+  refusal(root_, "POST", "/v1/nodes/n9/drain", 404);
+  EXPECT_EQ(root_.post("/v1/nodes/n1/drain", R"({"reason":"fan"})").status, 200);
+  EXPECT_EQ(get("/v1/nodes/n1")["state"], "DRAINING");
+  EXPECT_EQ(get("/v1/nodes/n1")["drain_reason"], "fan");
+  EXPECT_EQ(root_.post("/v1/nodes/n1/resume").status, 200);
+  EXPECT_EQ(get("/v1/nodes/n1")["state"], "MIXED");
+}
+
+TEST_F(Handlers, ReservationsAreMadeListedAndEnded) {
+  backend_.add_node(node("n1", 8));
+  refusal(ada_, "POST", "/v1/reservations", 403, R"({"name":"m","duration":"2h"})");
+  refusal(root_, "POST", "/v1/reservations", 400, R"({"name":"m"})");
+  const Response made = root_.post("/v1/reservations",
+                                   R"({"name":"m","nodes":["n1"],"start":"+1h","duration":"2h"})");
+  EXPECT_EQ(made.status, 201) << made.body;
+  const json list = get("/v1/reservations");
+  EXPECT_EQ(list["reservations"][0]["nodes"][0], "n1");
+  EXPECT_EQ(list["reservations"][0]["start"], "2026-01-01T01:00:01.000Z");
+  EXPECT_EQ(list["reservations"][0]["active"], false);
+  EXPECT_EQ(root_.ask("DELETE", "/v1/reservations/m").status, 200);
+  EXPECT_EQ(get("/v1/reservations")["reservations"].size(), 0U);
+}
+
+TEST_F(Handlers, WaitingEndsWithTheJobsExitCode) {
+  const NodeId n1 = backend_.add_node(node("n1", 8));
+  backend_.add_job(loose("a"));
+  EXPECT_EQ(get("/v1/jobs/1/wait?timeout=0")["done"], false);
+  const AttemptId attempt = backend_.grant(unit(1), n1);
+  backend_.run(attempt);
+  EXPECT_EQ(get("/v1/jobs/1/wait?timeout=0&until=running")["done"], true);
+  backend_.end(attempt, RunState::failed, 7);
+  const json ended = get("/v1/jobs/1/wait");
+  EXPECT_EQ(ended["done"], true);
+  EXPECT_EQ(ended["exit_code"], 7);
+  backend_.happen(JobRetired{JobId(1)});
+  EXPECT_EQ(get("/v1/jobs/1/wait")["exit_code"], 7);
+  EXPECT_EQ(get("/v1/jobs/1")["in_history"], true);
+}
+
+TEST_F(Handlers, AVerdictIsTheReasonAndTheExplanation) {
+  backend_.add_node(node("n1", 8));
+  backend_.add_job(loose("a"));
+  backend_.settle();
+  core::Verdict verdict;
+  verdict.job = JobId(1);
+  verdict.units = 1;
+  verdict.reason = core::Reason::resources;
+  verdict.resource = "cores";
+  verdict.wanted = 4000;
+  verdict.free = 1000;
+  verdict.capacity = 8000;
+  verdict.start_estimate = Tick(61'000);
+  backend_.replica().publish({verdict});
+  for (int i = 0; i < 200 && get("/v1/jobs")["jobs"][0]["reason"].is_null(); ++i) usleep(5000);
+  EXPECT_EQ(get("/v1/jobs")["jobs"][0]["reason"], "Resources: wants 4 cores, 1 free");
+  const json why = get("/v1/jobs/1/explain");
+  EXPECT_EQ(why["verdicts"][0]["reason"], "Resources");
+  EXPECT_EQ(why["verdicts"][0]["wanted"], 4000);
+  EXPECT_FALSE(why["summary"].get<std::string>().empty());
+  EXPECT_EQ(why["predicted_in_seconds"], 60);
+  EXPECT_EQ(why["position"], 1);
+}
+
+TEST_F(Handlers, ALogIsReadByOffsetFromTheEndAndByItsOwnerOnly) {
+  const NodeId n1 = backend_.add_node(node("n1", 8));
+  const std::string folder = ::testing::TempDir() + "/busbar_api_log";
+  mkdir(folder.c_str(), 0755);
+  ASSERT_EQ(ada_.post("/v1/jobs", "name: a\nrun: x\ndirectory: " + folder + "\n").status, 201);
+  Response log = ada_.get("/v1/units/1/log");
+  EXPECT_EQ(log.status, 200);
+  EXPECT_EQ(log.body, "");
+  const AttemptId attempt = backend_.grant(unit(1), n1);
+  backend_.run(attempt);
+  std::ofstream(folder + "/busbar-1.out") << "hello world\n";
+  log = ada_.get("/v1/units/1/log?offset=6&length=3");
+  EXPECT_EQ(log.body, "wor");
+  const std::map<std::string, std::string> headers(log.headers.begin(), log.headers.end());
+  EXPECT_EQ(headers.at("X-Busbar-Offset"), "6");
+  EXPECT_EQ(headers.at("X-Busbar-Size"), "12");
+  EXPECT_EQ(headers.at("X-Busbar-State"), "RUNNING");
+  EXPECT_EQ(ada_.get("/v1/units/1/log?offset=-6").body, "world\n");
+  EXPECT_EQ(ada_.get("/v1/units/1/log?offset=-600").body, "hello world\n");
+  refusal(bob_, "GET", "/v1/units/1/log", 403);
+  refusal(ada_, "GET", "/v1/units/1/log?attempt=2", 404);
+  refusal(ada_, "GET", "/v1/units/1/log?stream=out", 400);
+  backend_.end(attempt);
+  backend_.happen(JobRetired{JobId(1)});
+  EXPECT_EQ(ada_.get("/v1/units/1/log").body, "hello world\n");
+}
+
+TEST_F(Handlers, HistoryIsPagedNewestFirst) {
+  const NodeId n1 = backend_.add_node(node("n1", 8));
+  backend_.add_job(loose("a", 5));
+  for (std::uint32_t i = 0; i < 5; ++i) {
+    backend_.advance(seconds(10));
+    const AttemptId attempt = backend_.grant(unit(1, i), n1);
+    backend_.run(attempt);
+    backend_.end(attempt);
+  }
+  const json first = get("/v1/history?limit=2");
+  EXPECT_EQ(first["rows"][0]["ref"], "1.4");
+  const json second = get("/v1/history?limit=2&page=" + first["next"].get<std::string>());
+  EXPECT_EQ(second["rows"][0]["ref"], "1.2");
+  EXPECT_EQ(get("/v1/history?state=failed")["rows"].size(), 0U);
+  EXPECT_EQ(get("/v1/history?from=2026-01-01T00:00:45Z")["rows"].size(), 1U);
+  refusal(ada_, "GET", "/v1/history?from=yesterday", 400);
+}
+
+TEST_F(Handlers, EventsTellWhatHappenedInALine) {
+  const NodeId n1 = backend_.add_node(node("n1", 8));
+  backend_.add_job(array("sweep", {1, 3, 1}));
+  const AttemptId attempt = backend_.grant(unit(1, 1), n1);
+  backend_.end(attempt, RunState::failed, 2);
+  Outcome outcome = ada_.outcome("GET", "/v1/events?since=0&job=1");
+  auto& stream = std::get<EventStream>(outcome);
+  std::string text;
+  for (const auto& event : backend_.replica().read_events(stream.since, 100).events)
+    text += stream.write(*event);
+  EXPECT_EQ(text.find("node_registered"), std::string::npos);
+  EXPECT_NE(text.find("event: submitted"), std::string::npos);
+  EXPECT_NE(text.find("1_2#1 starts on n1"), std::string::npos) << text;
+  EXPECT_NE(text.find("ended FAILED with exit code 2"), std::string::npos) << text;
+  refusal(ada_, "GET", "/v1/events?kind=endd", 400);
+}
+
+TEST_F(Handlers, WithoutATokenOnlyHealthAndTheDocumentAnswer) {
+  Asker nobody(backend_, Caller{});
+  EXPECT_EQ(nobody.get("/healthz").status, 200);
+  EXPECT_EQ(nobody.get("/v1/openapi.json").status, 200);
+  for (const Route& route : routes()) {
+    if (route.who == Who::everyone) continue;
+    std::string path(route.pattern);
+    for (const char* name : {"{ref}", "{name}"}) {
+      if (const auto at = path.find(name); at != std::string::npos)
+        path.replace(at, std::string(name).size(), "1");
+    }
+    EXPECT_EQ(nobody.ask(std::string(route.method), path).status, 401) << path;
+  }
+}
+
+TEST_F(Handlers, AnotherMethodIsRefusedWithThoseThatAreAllowed) {
+  const Response response = ada_.ask("DELETE", "/v1/jobs");
+  EXPECT_EQ(response.status, 405);
+  EXPECT_EQ(response.headers[0].second, "POST, GET");
+}
+
+TEST_F(Handlers, AFullJournalShowsInHealthAndRefusesCommands) {
+  backend_.add_node(node("n1", 8));
+  backend_.set_health(JournalHealth::full);
+  EXPECT_EQ(ada_.get("/healthz").status, 503);
+  EXPECT_EQ(get("/v1/status")["health"], "full");
+  refusal(ada_, "POST", "/v1/jobs", 503, hello);
+}
+
+TEST_F(Handlers, MetricsAreInPrometheusText) {
+  backend_.add_node(node("n1", 8));
+  const std::string text = ada_.get("/metrics").body;
+  EXPECT_NE(text.find("# TYPE busbar_nodes gauge\nbusbar_nodes 1\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("busbar_jobs{state=\"pending\"} 0\n"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace busbar::api
