@@ -3,6 +3,7 @@
 #pragma once
 
 // clang-format off
+#include <limits>
 #include <utility>  // before Asio 1.74's coroutines, which use std::exchange without it
 // clang-format on
 
