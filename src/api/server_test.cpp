@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <openssl/ssl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -361,6 +363,52 @@ TEST_F(ServerTest, WhatCannotBeOpenedIsNamed) {
   file.unix_door = UnixDoor{"/nowhere/at/all/socket"};
   EXPECT_NE(open_error(file).find("/nowhere/at/all"), std::string::npos);
   EXPECT_FALSE(open_error(ServerOptions{}).empty());
+}
+
+// One request over TLS with OpenSSL's own client, the certificate checked.
+std::string ask_over_tls(std::uint16_t port, const std::string& certificate,
+                         const std::string& request) {
+  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_client_method()),
+                                                                  SSL_CTX_free);
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  if (SSL_CTX_load_verify_locations(context.get(), certificate.c_str(), nullptr) != 1) return "";
+  Wire wire(port);
+  const std::unique_ptr<SSL, decltype(&SSL_free)> tls(SSL_new(context.get()), SSL_free);
+  SSL_set_fd(tls.get(), wire.descriptor());
+  if (SSL_connect(tls.get()) != 1) return "";
+  SSL_write(tls.get(), request.data(), static_cast<int>(request.size()));
+  std::string answer;
+  char bytes[4096];
+  for (int count = 0; (count = SSL_read(tls.get(), bytes, sizeof bytes)) > 0;)
+    answer.append(bytes, static_cast<std::size_t>(count));
+  return answer;
+}
+
+TEST_F(ServerTest, OverTlsTheSameRulesHold) {
+  const std::string certificate = folder_ + "/certificate.pem";
+  const std::string key = folder_ + "/key.pem";
+  const std::string make =
+      "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost "
+      "-keyout " +
+      key + " -out " + certificate + " 2>/dev/null";
+  if (std::system(make.c_str()) != 0) GTEST_SKIP() << "openssl is not installed";
+  options_.tcp_door->address = "0.0.0.0";
+  options_.tcp_door->hosts = {"localhost"};
+  options_.tcp_door->certificate = certificate;
+  options_.tcp_door->key = key;
+  start();
+  const std::string line = "GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+  const std::string good = ask_over_tls(server_->tcp_port(), certificate, line + bearer() + "\r\n");
+  EXPECT_EQ(good.substr(0, 12), "HTTP/1.1 200") << good;
+  EXPECT_EQ(ask_over_tls(server_->tcp_port(), certificate, line + "\r\n").substr(0, 12),
+            "HTTP/1.1 401");
+  Wire plain(server_->tcp_port());
+  ASSERT_TRUE(plain.put(line + bearer() + "\r\n"));
+  EXPECT_TRUE(plain.closed_by_peer());
+  ServerOptions wrong = options_;
+  wrong.unix_door.reset();
+  wrong.tcp_door->key = certificate;
+  EXPECT_NE(open_error(wrong).find(certificate), std::string::npos);
 }
 
 TEST_F(ServerTest, WithoutDescriptorsItWaitsAndGoesOn) {
