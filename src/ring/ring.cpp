@@ -14,11 +14,24 @@ namespace {
 // How long an engine may be silent about an attempt before it is asked.
 constexpr Span look_up_interval = seconds(30);
 
-// Requests of people; everything else is a report of an engine and is never refused for lack of
-// space.
+template <class... Kinds>
+bool is_one_of(const Command& command) {
+  return (std::holds_alternative<Kinds>(command) || ...);
+}
+
+// Requests of people. Everything else, a report of an engine or the operator's configuration, is
+// never refused for lack of space.
 bool is_request(const Command& command) {
-  return command.index() <= Command(MakeReservation{}).index() ||
-         std::holds_alternative<EndReservation>(command);
+  return is_one_of<SubmitJobs, CancelUnits, HoldUnits, ReleaseUnits, RequeueUnits, UpdateJob,
+                   DrainNode, ResumeNode, FenceNode, MakeReservation, EndReservation>(command);
+}
+
+// From the request to end until SIGKILL. A job that is to run again and asked for a signal to save
+// itself gets its checkpoint's grace before its own; the engine uses the surplus as the lead.
+Span end_grace(const Job& job, StopCause cause) {
+  const bool again = cause == StopCause::preempt || cause == StopCause::requeue;
+  const bool saves = job.checkpoint.present && job.checkpoint.signal != 0;
+  return again && saves ? job.grace + job.checkpoint.grace : job.grace;
 }
 
 std::vector<PayloadBlob> take_payloads(Command& command) {
@@ -68,7 +81,8 @@ void Ring::open_engines(const std::function<ReportSink(Engine&)>& sink_for) {
       if (engine_of(attempt.allocation) != engine) continue;
       live.push_back(core::make_launch(state_, attempt, installation_));
       if (attempt.stop != StopCause::none)
-        stopping.push_back({live.back().name, live.back().grace});
+        stopping.push_back(
+            {live.back().name, end_grace(state_.find(id.unit.job)->job, attempt.stop)});
     }
     engine->open(installation_, std::move(live), sink_for(*engine));
     for (const auto& [name, grace] : stopping) engine->end(name, grace);
@@ -111,12 +125,13 @@ void Ring::take(Posted posted, Tick now) {
     answer(std::move(posted.done), std::move(decision).error());
     return;
   }
-  if (!decision->events.empty()) {
+  if (decision->events.empty()) {
+    follow_report(posted.command);
+  } else {
     for (auto& blob : payloads) batch_.payloads.push_back(std::move(blob));
     commit(std::move(decision->events), now);
     dirty_ = true;
   }
-  follow_report(posted.command);
   answer(std::move(posted.done), Reply{state_.revision(), std::move(decision->jobs)});
 }
 
@@ -125,8 +140,9 @@ void Ring::answer(Done done, Result<Reply> reply) {
   leave([done = std::move(done), reply = std::move(reply)] { done(reply); });
 }
 
-// An engine keeps what it reported until State has it for good; an attempt that State does not hold
-// as live (fenced, or already ended) is ended and forgotten there.
+// A report that changed nothing. An engine keeps what it reported until State has it for good: an
+// end told again is acknowledged again, and an attempt that State does not hold as live (fenced, or
+// already ended) is ended there.
 void Ring::follow_report(const Command& command) {
   if (const auto* ended = std::get_if<AttemptEnded>(&command)) {
     if (state_.find(ended->attempt) != nullptr) return;
@@ -182,7 +198,7 @@ void Ring::act_on(const EventBody& body, const std::optional<core::AttemptRecord
   } else if (const auto* stopping = std::get_if<Stopping>(&body)) {
     const auto* attempt = state_.find(stopping->attempt);
     Engine* engine = engine_of(attempt->allocation);
-    const Span grace = state_.find(stopping->attempt.unit.job)->job.grace;
+    const Span grace = end_grace(state_.find(stopping->attempt.unit.job)->job, stopping->cause);
     leave([engine, grace, name = attempt_name(installation_, stopping->attempt)] {
       if (engine != nullptr) engine->end(name, grace);
     });
