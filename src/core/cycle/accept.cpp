@@ -57,8 +57,8 @@ bool Accepting::operator()(const StartStep& step) {
   }
   scratch_.take(step.unit, ask.tenant, step.allocation, ask.end);
   gone_.insert(step.unit);
-  events.push_back(
-      Granted{AttemptId{step.unit, ask.attempt}, step.allocation, record.job.time_limit, ask.end});
+  events.push_back(Granted{AttemptId{step.unit, ask.attempt}, step.allocation,
+                           record.job.time_limit, latest_end(state_.config(), record.job, at_)});
   return true;
 }
 

@@ -21,6 +21,7 @@ class History {
     world_.world.check_invariants = seed <= 3;  // State has property tests of its own
     Config config = world_.world.state.config();
     config.topology_levels = {"rack"};
+    config.cleanup_bound = seconds(std::int64_t(rng_.below(4)));
     config.policy.promises_max = 1 + static_cast<std::uint32_t>(rng_.below(3));
     config.tenants = {{.name = "ada", .weight = 200, .quota = {{"cores", 9000}, {"gpu", 5000}}},
                       {.name = "bob", .running_max = calm ? 0u : 6u},
@@ -37,6 +38,7 @@ class History {
       const Tick due =
           std::min(next_due(), world_.world.now + seconds(1 + std::int64_t(rng_.below(20))));
       world_.world.now = due;
+      launch();
       end_what_is_over();
       const std::uint64_t arrivals = rng_.below(3);
       for (std::uint64_t i = 0; i < arrivals; ++i) submit();
@@ -101,6 +103,27 @@ class History {
     world_.add(std::move(job));
   }
 
+  // Engines report starts within their bound; the limit counts from there.
+  void launch() {
+    const Config& config = world_.world.state.config();
+    std::vector<AttemptId> up;
+    for (const auto& [id, attempt] : world_.world.state.attempts())
+      if (attempt.started == Tick(0) && attempt.stop == StopCause::none && rng_.chance(1, 2) &&
+          world_.world.now <= attempt.granted + config.cleanup_bound)
+        up.push_back(id);
+    for (const auto& id : up) {
+      const AttemptRecord& attempt = *world_.world.state.find(id);
+      const Job& job = world_.world.state.find(id.unit.job)->job;
+      Running event{
+          id, {}, world_.world.now + attempt.time_limit + job.grace + config.cleanup_bound};
+      if (rng_.chance(1, 2)) {
+        event.bound = attempt.allocation.claims;
+        for (auto& claim : event.bound) claim.binding = Binding::bound;
+      }
+      world_.apply(std::move(event));
+    }
+  }
+
   // Attempts end before their limit by chance, and at their limit at the latest.
   void end_what_is_over() {
     std::vector<AttemptId> over;
@@ -152,6 +175,19 @@ class History {
             changed.devices[0].health == DeviceHealth::ok ? DeviceHealth::failed : DeviceHealth::ok;
       changed.features = {"new"};
       world_.apply(NodeRegistered{changed});
+    }
+    if (what == 8) {
+      Config config = world_.world.state.config();
+      config.tenants[0].weight = 50 + static_cast<std::uint32_t>(rng_.below(300));
+      config.policy.backfill = rng_.chance(2, 3);
+      world_.configure(config);
+    }
+    if (what == 9) {
+      for (const auto& [id, job] : world_.world.state.jobs()) {
+        if (!job.ended_all() || !rng_.chance(1, 3)) continue;
+        world_.apply(UnitsRequeued{id, 0, IndexSet(0, unit_count(job.job, 0) - 1), "ada"});
+        break;
+      }
     }
     if (what == 7) {
       for (const auto& [id, job] : world_.world.state.jobs()) {

@@ -21,14 +21,18 @@ TEST(Easy, AShortJobMayPassTheHeadOfTheQueueButNeverDelayIt) {
             "");
 }
 
-TEST(Easy, GraceAndCleanupCountIntoTheLatestEnd) {
+// The limit counts from the first instruction, and the engine may take its bound (cleanup) to get
+// there: a place is held for limit + grace + cleanup, and that bound once more until it runs.
+TEST(Easy, GraceCleanupAndLaunchCountIntoTheLatestEnd) {
   EXPECT_EQ(run_spec(R"(
     policy grace=3 cleanup=2
     nodes 2
     t=0   submit A limit=10           -> start
-    t=0   submit B nodes=2 limit=10   -> hold Resources at=15
-    t=0   submit C limit=11           -> hold Reserved     # 11 + 3 + 2 > 15
+    t=0   submit B nodes=2 limit=10   -> hold Resources at=17
+    t=0   submit C limit=11           -> hold Reserved     # 11 + 3 + 2 + 2 > 17
     t=0   submit D limit=10           -> start
+    t=2   ready A                     -> hold Resources B at=17
+    t=2   ready D                     -> hold Resources B at=17
   )"),
             "");
 }
@@ -121,9 +125,9 @@ TEST(Easy, ALateEngineVoidsThePromise) {
     policy cleanup=2
     nodes 1
     t=0   submit A limit=10   -> start
-    t=0   submit B limit=10   -> hold Resources at=12
-    t=12  pass                -> void B engine_late ; promise B 14
-    t=13  finish A            -> start B
+    t=0   submit B limit=10   -> hold Resources at=14
+    t=14  pass                -> void B engine_late ; promise B 16
+    t=15  finish A            -> start B
   )"),
             "");
 }

@@ -23,6 +23,16 @@ bool unit_ready_by(const State& state, const UnitId& unit, Tick at) {
          !job_waits(state, job, unit.group, std::max(at, state.now()));
 }
 
+// The attempt is over its time, or was launched later than its engine's bound allows.
+bool engine_is_late(const Context& context, const AttemptId& id) {
+  const State& state = context.view.state;
+  const Span bound = state.config().cleanup_bound;
+  const AttemptRecord& attempt = *state.find(id);
+  const bool launched = attempt.started != Tick(0);
+  if (attempt.latest_end + (launched ? Span(0) : bound) <= context.view.now) return true;
+  return launched && attempt.started > attempt.granted + bound;
+}
+
 // Why the promised nodes do not hold the promise at its tick.
 VoidCause cause_of(const Context& context, const Promised& promise) {
   const State& state = context.view.state;
@@ -33,7 +43,7 @@ VoidCause cause_of(const Context& context, const Promised& promise) {
     if (!holds(whole_node(node->node), node->node, claim, 0)) return VoidCause::node_lost;
   }
   const Job& job = state.find(promise.unit.job)->job;
-  const Tick end = latest_end(state.config(), job, promise.at);
+  const Tick end = place_end(state.config(), job, promise.at);
   for (const auto& [id, reservation] : state.reservations())
     for (const auto& claim : promise.allocation.claims)
       if (promise.at < reservation.end && reservation.start < end &&
@@ -42,8 +52,7 @@ VoidCause cause_of(const Context& context, const Promised& promise) {
         return VoidCause::reserved;
   for (const auto& claim : promise.allocation.claims)
     for (const auto& id : context.view.index.attempts_on(claim.node))
-      if (context.view.index.attempts().at(id).latest_end <= context.view.now)
-        return VoidCause::engine_late;
+      if (engine_is_late(context, id)) return VoidCause::engine_late;
   return VoidCause::limit_changed;
 }
 

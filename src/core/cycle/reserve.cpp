@@ -34,7 +34,7 @@ void void_broken(Context& context, const Ask& ask) {
   }
 }
 
-// A standing promise is replaced only by an earlier one.
+// A standing promise is replaced only by one that is earlier by more than what launching may take.
 Standing reserve(Context& context, const Ask& given) {
   Scratch& scratch = context.scratch;
   Ask ask = given;
@@ -44,9 +44,10 @@ Standing reserve(Context& context, const Ask& given) {
   if (booked != scratch.bookings().end()) standing = booked->second;
   scratch.unbook(ask.unit);
   auto earliest = earliest_start(scratch, context.policy, ask, context.steps, reserve_steps_max);
+  const Span bound = context.view.state.config().cleanup_bound;
   Standing out;
   if (earliest) out.blockers = std::move(earliest->blockers);
-  if (earliest && (!standing || earliest->at < standing->at)) {
+  if (earliest && (!standing || earliest->at + bound < standing->at)) {
     PromiseStep step{ask.unit, earliest->at, std::move(earliest->allocation)};
     scratch.book({step.unit, step.at, step.allocation});
     if (ask.breaks_lower_bands) void_broken(context, ask);

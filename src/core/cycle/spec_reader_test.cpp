@@ -248,7 +248,12 @@ class Spec {
                          .restarts = 1});
     } else if (verb == "ready") {
       const AttemptId id = state.live_attempt({jobs_.at(words[2]), 0, 0})->id;
-      world_.apply(Running{id, {}, state.find(id)->latest_end});
+      const AttemptRecord& attempt = *state.find(id);
+      const Job& its = state.find(id.unit.job)->job;
+      world_.apply(Running{
+          id,
+          {},
+          world_.world.now + attempt.time_limit + its.grace + state.config().cleanup_bound});
       world_.apply(BecameReady{id, "n1:1"});
     } else if (verb == "hold") {
       world_.apply(UnitsHeld{jobs_.at(words[2]), 0, waiting(words[2], false), "asked", "ada"});

@@ -10,7 +10,7 @@
 
 namespace busbar::core {
 
-// The unit would hold its place during [start, end).
+// The unit would hold its place during [start, end); see place_end.
 struct Ask {
   const Job* job = nullptr;
   UnitId unit;
@@ -24,6 +24,9 @@ struct Ask {
 
 // start + limit + grace + cleanup, unlimited when the limit is.
 Tick latest_end(const Config& config, const Job& job, Tick start);
+// Until when a unit granted at `start` may hold its place: its limit counts from the first
+// instruction, and an engine may take the cleanup bound to launch it.
+Tick place_end(const Config& config, const Job& job, Tick start);
 Ask make_ask(const State& state, const UnitId& unit, std::uint64_t unit_class, Tick start);
 
 // Why there was no place, in the words of Verdict.

@@ -197,6 +197,7 @@ void IndexWriter::refresh_attempt(const AttemptId& id) {
   use.tenant = *tenant;
   use.granted = record->granted;
   use.latest_end = record->latest_end;
+  use.launched = record->started != Tick(0);
   use.claims = record->allocation.claims;
   measure(use);
   count_tenant(use, 1);

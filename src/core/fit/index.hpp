@@ -70,6 +70,7 @@ struct AttemptUse {
   TenantId tenant;
   Tick granted;
   Tick latest_end = tick_never;
+  bool launched = false;  // the engine said that it runs: latest_end is final
   std::vector<Claim> claims;
   std::vector<std::int64_t> quota;
   Held held;

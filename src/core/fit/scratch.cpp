@@ -11,6 +11,10 @@ Tick latest_end(const Config& config, const Job& job, Tick start) {
   return start + job.time_limit + job.grace + config.cleanup_bound;
 }
 
+Tick place_end(const Config& config, const Job& job, Tick start) {
+  return latest_end(config, job, start) + config.cleanup_bound;
+}
+
 Ask make_ask(const State& state, const UnitId& unit, std::uint64_t unit_class, Tick start) {
   const JobRecord* record = state.find(unit.job);
   check(record != nullptr, "a unit asks whose job is gone");
@@ -23,7 +27,7 @@ Ask make_ask(const State& state, const UnitId& unit, std::uint64_t unit_class, T
   ask.attempt = state.next_attempt(unit).number;
   ask.unit_class = unit_class;
   ask.start = start;
-  ask.end = latest_end(state.config(), record->job, start);
+  ask.end = place_end(state.config(), record->job, start);
   return ask;
 }
 
@@ -196,9 +200,11 @@ bool Scratch::binds(const UnitId& unit, const Ask& ask) const {
   return owner == nullptr || owner->job.priority >= ask.job->priority;
 }
 
-Tick Scratch::expected_end(Tick end) const {
+Tick Scratch::expected_end(const AttemptUse& use) const {
+  const Span bound = state_->config().cleanup_bound;
+  const Tick end = use.launched ? use.latest_end : use.latest_end + bound;
   if (end > now_) return end;
-  return now_ + std::max(state_->config().cleanup_bound, seconds(1));
+  return now_ + std::max(bound, seconds(1));
 }
 
 // The node as it will stand at `when`: what ends until then is free, what is promised is taken.
@@ -211,7 +217,7 @@ NodeFree Scratch::at(NodeId id, Tick when, const Ask& ask) const {
   };
   for (const auto& attempt : index_->attempts_on(id)) {
     const AttemptUse& use = index_->attempts().at(attempt);
-    if (expected_end(use.latest_end) <= when && !released_.contains(attempt)) give_back(use.claims);
+    if (expected_end(use) <= when && !released_.contains(attempt)) give_back(use.claims);
   }
   if (const auto on = taken_on_.find(id); on != taken_on_.end())
     for (const auto& unit : on->second)
@@ -222,8 +228,7 @@ NodeFree Scratch::at(NodeId id, Tick when, const Ask& ask) const {
       const Promised& promise = bookings_.at(unit);
       if (promise.at > when || !binds(unit, ask)) continue;
       const JobRecord* owner = state_->find(unit.job);
-      if (owner != nullptr && latest_end(state_->config(), owner->job, promise.at) <= when)
-        continue;
+      if (owner != nullptr && place_end(state_->config(), owner->job, promise.at) <= when) continue;
       for (const auto& claim : promise.allocation.claims)
         if (claim.node == id) core::take(free_then, machine, claim);
     }
@@ -295,7 +300,7 @@ std::vector<Tick> Scratch::other_edges() const {
   for (const auto& [unit, promise] : bookings_) {
     const JobRecord* owner = state_->find(unit.job);
     if (owner == nullptr) continue;
-    const Tick end = latest_end(state_->config(), owner->job, promise.at);
+    const Tick end = place_end(state_->config(), owner->job, promise.at);
     if (end != tick_never) edges.push_back(end);
   }
   for (const auto& [node, closed] : closures_)
@@ -307,7 +312,8 @@ std::vector<Scratch::Holder> Scratch::holders_by_end() const {
   std::vector<Holder> holders;
   for (const auto& [end, id] : index_->by_end()) {
     if (end == tick_never) break;
-    if (!released_.contains(id)) holders.push_back({expected_end(end), id.unit, id.number});
+    if (!released_.contains(id))
+      holders.push_back({expected_end(index_->attempts().at(id)), id.unit, id.number});
   }
   for (const auto& [unit, taken] : taken_)
     if (taken.end != tick_never) holders.push_back({taken.end, unit, 0});

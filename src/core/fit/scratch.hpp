@@ -71,8 +71,9 @@ class Scratch {
       f(it->second.allocation.claims);
   }
 
-  // When a live attempt's claims are expected back; an overdue one is given the cleanup bound.
-  Tick expected_end(Tick latest_end) const;
+  // When a live attempt's claims are expected back: its latest end, later by the cleanup bound
+  // while it is not launched; an overdue one is given the cleanup bound from now.
+  Tick expected_end(const AttemptUse& use) const;
   // Attempts and taken units by expected end, up to the unlimited ones: what comes free when.
   struct Holder {
     Tick end;
