@@ -128,8 +128,11 @@ std::optional<std::string> History::see(const Event& event) {
     if (id.number != last_number_[id.unit] + 1)
       return fmt::format("attempt {} of job {} came after {}", id.number, id.unit.job.value,
                          last_number_[id.unit]);
+    if (id.number > 1 && live_.contains({id.unit, id.number - 1}))
+      return fmt::format("attempt {} of job {} was granted while {} lives", id.number,
+                         id.unit.job.value, id.number - 1);
     last_number_[id.unit] = id.number;
-    if (!live_.emplace(id, false).second) return "an attempt was granted twice";
+    live_.emplace(id, false);
     const auto kept = promised_.find(id.unit);
     if (kept != promised_.end() && event.tick > kept->second)
       return fmt::format("job {} was promised {} and started {}", id.unit.job.value,

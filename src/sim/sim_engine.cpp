@@ -55,7 +55,7 @@ void SimEngine::open(std::string installation, std::vector<Launch> live, ReportS
 }
 
 void SimEngine::launch(const Launch& launch) {
-  maybe_crash();
+  maybe_crash("before launch");
   if (processes_.contains(launch.name)) return;
   for (const auto& claim : launch.claims)
     if (!node_up(claim.node_name)) return;  // lost on the way to a dead machine
@@ -65,7 +65,7 @@ void SimEngine::launch(const Launch& launch) {
   processes_.emplace(launch.name, std::move(process));
   const Truth truth = world_.truth_of(launch.id);
   agenda_.add(agenda_.now() + truth.launch_delay, [this, name = launch.name] { begin(name); });
-  maybe_crash();
+  maybe_crash("after launch");
 }
 
 void SimEngine::begin(const std::string& name) {
@@ -117,7 +117,7 @@ void SimEngine::finish(const std::string& name, Exit exit) {
 }
 
 void SimEngine::end(const std::string& attempt_name, Span grace) {
-  maybe_crash();
+  maybe_crash("end");
   const auto found = processes_.find(attempt_name);
   if (found == processes_.end() || found->second.phase == Phase::exited) return;
   if (std::exchange(found->second.stopping, true)) return;
@@ -128,7 +128,7 @@ void SimEngine::end(const std::string& attempt_name, Span grace) {
 }
 
 void SimEngine::look_up(const std::string& attempt_name) {
-  maybe_crash();
+  maybe_crash("look up");
   if (processes_.contains(attempt_name)) return tell(attempt_name);
   // With a machine down nobody can be certain that it does not run there.
   if (std::find(up_.begin(), up_.end(), false) != up_.end()) return;
@@ -138,7 +138,7 @@ void SimEngine::look_up(const std::string& attempt_name) {
 }
 
 void SimEngine::acknowledge(const std::string& attempt_name) {
-  maybe_crash();
+  maybe_crash("acknowledge");
   const auto found = processes_.find(attempt_name);
   if (found != processes_.end() && found->second.phase == Phase::exited) processes_.erase(found);
 }
@@ -180,9 +180,13 @@ void SimEngine::deliver(Command command, Span delay) {
   });
 }
 
-// As a supervisor's reconnect does: everything it holds is told again.
+// As a supervisor's reconnect does: everything it holds is told again. Once in a while it has
+// forgotten an exit: then nobody will ever know more than that the attempt is gone.
 void SimEngine::resync(std::uint64_t epoch) {
   if (epoch != epoch_) return;
+  std::erase_if(processes_, [&](const auto& entry) {
+    return faults_.on && entry.second.phase == Phase::exited && rng_.below(1000) < faults_.forget;
+  });
   for (const auto& [name, process] : processes_) tell(name);
   agenda_.add(agenda_.now() + resync_interval, [this, epoch] { resync(epoch); });
 }
@@ -206,8 +210,8 @@ void SimEngine::lose_node(std::size_t which, Span down) {
   });
 }
 
-void SimEngine::maybe_crash() {
-  if (faults_.on && rng_.below(1000) < faults_.crash) throw Crash{};
+void SimEngine::maybe_crash(const char* where) {
+  if (faults_.on && rng_.below(1000) < faults_.crash) throw Crash{where};
 }
 
 bool SimEngine::node_up(const std::string& name) const {

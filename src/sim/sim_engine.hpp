@@ -59,7 +59,7 @@ class SimEngine : public Engine {
   void report(Command command);
   void deliver(Command command, Span delay);
   void resync(std::uint64_t epoch);
-  void maybe_crash();
+  void maybe_crash(const char* where);
   bool node_up(const std::string& name) const;
 
   std::string cluster_;

@@ -27,13 +27,13 @@ Result<Recovery> SimJournal::open(const std::function<void(const Event&)>& repla
 }
 
 void SimJournal::append(Batch batch) {
-  if (faults_.on && rng_.below(1000) < faults_.crash) throw Crash{};
+  if (faults_.on && rng_.below(1000) < faults_.crash) throw Crash{"before append"};
   pending_.push_back(std::move(batch));
   const Span delay(static_cast<std::int64_t>(1 + rng_.below(20)));
   agenda_.add(agenda_.now() + delay, [this, life = life_] {
     if (life == life_ && !pending_.empty()) commit_next();
   });
-  if (faults_.on && rng_.below(1000) < faults_.crash) throw Crash{};
+  if (faults_.on && rng_.below(1000) < faults_.crash) throw Crash{"after append"};
 }
 
 void SimJournal::commit_next() {

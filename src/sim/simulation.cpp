@@ -31,12 +31,13 @@ class Simulation : public ring::Observer {
   explicit Simulation(const SimulationOptions& options)
       : options_(options),
         rng_(options.seed),
-        world_(mix(options.seed, 1)),
+        world_(mix(options.seed, 1), options.stretch),
         journal_(agenda_, faults_, rng_.fork(2)),
         alpha_("alpha", nodes_of(world_, "alpha"), world_, agenda_, faults_, rng_.fork(3)),
         beta_("beta", nodes_of(world_, "beta"), world_, agenda_, faults_, rng_.fork(4)),
         workload_(rng_.fork(5)) {
     faults_.on = options.faults;
+    faults_.crash = options.crash;
   }
 
   SimulationResult run() {
@@ -54,6 +55,7 @@ class Simulation : public ring::Observer {
     result_.events = journal_.events().size();
     result_.runs = alpha_.runs() + beta_.runs();
     result_.end = agenda_.now();
+    if (options_.keep_journal) result_.journal = journal_.events();
     return result_;
   }
 
@@ -108,7 +110,8 @@ class Simulation : public ring::Observer {
     try {
       happening();
       if (stir_ && ring_) turn();
-    } catch (const Crash&) {
+    } catch (const Crash& at) {
+      ++result_.crashes_at[at.where];
       crash();
     }
   }
@@ -166,7 +169,7 @@ class Simulation : public ring::Observer {
         SimEngine& engine = beta_.node_count() > 0 && rng_.chance(1, 2) ? beta_ : alpha_;
         engine.lose_node(rng_.below(engine.node_count()), seconds(20));
       });
-      agenda_.add(moment(), [] { throw Crash{}; });
+      agenda_.add(moment(), [] { throw Crash{"between steps"}; });
     }
   }
 
@@ -265,7 +268,9 @@ class Simulation : public ring::Observer {
       const AttemptId id{row.unit, row.attempt};
       expect(++seen[id] == 1, "an attempt has two rows in history");
       if (row.exit.cause != EndCause::exited) continue;
-      expect(row.exit == world_.truth_of(id).exit, "an exit code is not the world's");
+      const Exit truth = world_.truth_of(id).exit;
+      expect(row.exit.code == truth.code && row.exit.signal == truth.signal,
+             "an exit code is not the world's");
     }
   }
 

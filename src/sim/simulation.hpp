@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "base/units.hpp"
 
@@ -14,6 +16,9 @@ struct SimulationOptions {
   Span rough = minutes(40);   // work arrives and faults strike
   Span calm_max = hours(72);  // then all acknowledged work must have ended
   bool faults = true;
+  std::uint32_t crash = 4;    // in thousandths, at each step
+  std::int64_t stretch = 1;   // run times: only the truth changes, nothing the scheduler is told
+  bool keep_journal = false;  // in the result
 };
 
 struct SimulationResult {
@@ -21,10 +26,12 @@ struct SimulationResult {
   std::string violation;  // "" when every promise was kept
   std::uint64_t events = 0;
   std::uint64_t crashes = 0;
-  std::uint64_t jobs = 0;  // acknowledged
-  std::uint64_t runs = 0;  // attempts that reached their first instruction
+  std::map<std::string, std::uint64_t> crashes_at;  // by the step they struck
+  std::uint64_t jobs = 0;                           // acknowledged
+  std::uint64_t runs = 0;                           // attempts that reached their first instruction
   std::uint64_t promises = 0;
   Tick end;
+  std::vector<std::string> journal;  // encoded events, where kept
 };
 
 SimulationResult simulate(const SimulationOptions& options);

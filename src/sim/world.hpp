@@ -20,7 +20,8 @@ struct Truth {
 
 class World {
  public:
-  explicit World(std::uint64_t seed) : seed_(seed) {}
+  // `stretch` times as long runs every attempt: another truth about the same cluster.
+  explicit World(std::uint64_t seed, std::int64_t stretch = 1) : seed_(seed), stretch_(stretch) {}
 
   // A pure function of (seed, attempt): asking twice gives the same answer.
   Truth truth_of(const AttemptId& attempt) const;
@@ -29,6 +30,7 @@ class World {
 
  private:
   std::uint64_t seed_;
+  std::int64_t stretch_;
 };
 
 }  // namespace busbar::sim
