@@ -116,7 +116,7 @@ Error Client::unreachable(std::string_view why) const {
                       where, why)};
 }
 
-Result<Response> Client::send_once(const Request& request, bool& safe_to_repeat) {
+void Client::prepare(const Request& request) {
   CURL* curl = handle_->curl;
   curl_easy_reset(curl);
   std::string url =
@@ -126,36 +126,49 @@ Result<Response> Client::send_once(const Request& request, bool& safe_to_repeat)
     url += separator + name + "=" + escape(value);
     separator = '&';
   }
-  Sink sink;
-  sink.on_bytes = request.on_bytes;
-  curl_slist* headers = nullptr;
-  if (!request.content_type.empty())
-    headers = curl_slist_append(headers, ("Content-Type: " + request.content_type).c_str());
-  if (!request.key.empty())
-    headers = curl_slist_append(headers, ("Idempotency-Key: " + request.key).c_str());
-  if (!token_.empty())
-    headers = curl_slist_append(headers, ("Authorization: Bearer " + token_).c_str());
-  headers = curl_slist_append(headers, "Expect:");
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   if (endpoint_.url.empty())
     curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, endpoint_.socket.c_str());
+  if (!endpoint_.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, endpoint_.ca_file.c_str());
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   if (request.method != "GET" && request.method != "DELETE") {
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
                      static_cast<curl_off_t>(request.body.size()));
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
   }
-  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+  if (request.idle_seconds > 0) {
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, request.idle_seconds);
+  }
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 10L);
+}
+
+Result<Response> Client::send_once(const Request& request, bool& safe_to_repeat) {
+  CURL* curl = handle_->curl;
+  Sink sink;
+  sink.on_bytes = request.on_bytes;
+  curl_slist* headers = nullptr;
+  const auto add_header = [&](const std::string& line) {
+    headers = curl_slist_append(headers, line.c_str());
+  };
+  if (!request.content_type.empty()) add_header("Content-Type: " + request.content_type);
+  if (!request.key.empty()) add_header("Idempotency-Key: " + request.key);
+  if (!token_.empty()) add_header("Authorization: Bearer " + token_);
+  add_header("Expect:");
+  prepare(request);
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &sink);
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
   curl_easy_setopt(curl, CURLOPT_HEADERDATA, &sink);
   const CURLcode code = curl_easy_perform(curl);
   curl_slist_free_all(headers);
-  if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && request.on_bytes)) {
+  const bool stopped = (code == CURLE_WRITE_ERROR && request.on_bytes) ||
+                       (code == CURLE_OPERATION_TIMEDOUT && request.idle_seconds > 0);
+  if (code != CURLE_OK && !stopped) {
     safe_to_repeat = code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST;
     return unreachable(curl_easy_strerror(code));
   }
@@ -166,6 +179,10 @@ Result<Response> Client::send_once(const Request& request, bool& safe_to_repeat)
 // A connection that broke in the middle is tried again: reads change nothing, and a POST carries
 // its key.
 Result<Response> Client::send(const Request& request) {
+  if (!endpoint_.url.empty() && !endpoint_.token_file.empty() && token_.empty())
+    return {Errc::denied, fmt::format("the token file {} cannot be read or is empty; ask the "
+                                      "operator for a token and write it there",
+                                      endpoint_.token_file)};
   for (int attempt = 1;; ++attempt) {
     bool safe_to_repeat = false;
     auto response = send_once(request, safe_to_repeat);
@@ -176,25 +193,26 @@ Result<Response> Client::send(const Request& request) {
 }
 
 Result<Response> Client::get(const std::string& path, const Query& query) {
-  return send({"GET", path, query, "", "", "", {}});
+  return send({"GET", path, query, "", "", "", {}, 0});
 }
 
 Result<Response> Client::post(const std::string& path, const std::string& body, const Query& query,
                               const std::string& content_type) {
-  return send({"POST", path, query, body, content_type, fresh_key(), {}});
+  return send({"POST", path, query, body, content_type, fresh_key(), {}, 0});
 }
 
 Result<Response> Client::patch(const std::string& path, const std::string& body) {
-  return send({"PATCH", path, {}, body, "application/json", "", {}});
+  return send({"PATCH", path, {}, body, "application/json", "", {}, 0});
 }
 
 Result<Response> Client::remove(const std::string& path) {
-  return send({"DELETE", path, {}, "", "", "", {}});
+  return send({"DELETE", path, {}, "", "", "", {}, 0});
 }
 
 Result<Ok> Client::stream(const std::string& path, const Query& query,
-                          const std::function<bool(std::string_view)>& on_bytes) {
-  BUSBAR_TRY_OK(send({"GET", path, query, "", "", "", on_bytes}));
+                          const std::function<bool(std::string_view)>& on_bytes,
+                          long idle_seconds) {
+  BUSBAR_TRY_OK(send({"GET", path, query, "", "", "", on_bytes, idle_seconds}));
   return Ok{};
 }
 

@@ -1,9 +1,8 @@
 // The one way to the daemon: HTTP over its Unix socket, or over TCP with a token.
 //
 // Errors   unavailable when nobody answers (a sentence says what to do); otherwise the API's own
-// error
-//          with its code. A POST carries an Idempotency-Key, so that it is safely repeated when the
-//          connection breaks.
+//          error with its code. A POST carries an Idempotency-Key, so that it is safely repeated
+//          when the connection breaks.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +21,7 @@ struct Endpoint {
   std::string socket;      // path; used when `url` is empty
   std::string url;         // "http://127.0.0.1:7433"
   std::string token_file;  // for `url`
+  std::string ca_file;     // for an `url` of https; "" trusts what the system trusts
 };
 
 struct Response {
@@ -45,9 +45,10 @@ class Client {
                         const std::string& content_type = "application/json");
   Result<Response> patch(const std::string& path, const std::string& body);
   Result<Response> remove(const std::string& path);
-  // Hands on the body's bytes as they come until the server closes or `on_bytes` returns false.
+  // Hands on the body's bytes as they come until the server closes, `on_bytes` returns false, or
+  // nothing comes for `idle_seconds` (0: for ever).
   Result<Ok> stream(const std::string& path, const Query& query,
-                    const std::function<bool(std::string_view)>& on_bytes);
+                    const std::function<bool(std::string_view)>& on_bytes, long idle_seconds = 0);
   const Endpoint& endpoint() const { return endpoint_; }
 
  private:
@@ -60,7 +61,9 @@ class Client {
     std::string content_type;
     std::string key;  // Idempotency-Key
     std::function<bool(std::string_view)> on_bytes;
+    long idle_seconds = 0;
   };
+  void prepare(const Request& request);
   Result<Response> send(const Request& request);
   Result<Response> send_once(const Request& request, bool& safe_to_repeat);
   Error unreachable(std::string_view why) const;

@@ -3,16 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <initializer_list>
+
+#include "base/text.hpp"
+#include "base/units.hpp"
 
 namespace busbar::cli {
 namespace {
-
-std::string joined(const Json& list) {
-  std::string out;
-  for (const auto& item : list)
-    if (item.is_string()) out += (out.empty() ? "" : ",") + item.get<std::string>();
-  return out;
-}
 
 // "2/8" used of all.
 std::string used(const Json& quantity) {
@@ -50,8 +47,8 @@ std::string devices_of(const Json& node) {
 }
 
 Colour node_colour(const std::string& state) {
-  if (state == "up" || state == "UP" || state == "idle" || state == "busy") return Colour::green;
-  return Colour::yellow;
+  if (state == "UNKNOWN") return Colour::red;
+  return state == "DRAINED" || state == "DRAINING" ? Colour::yellow : Colour::green;
 }
 
 void show_node(const Context& context, const Json& node) {
@@ -83,6 +80,23 @@ int answer_changed(const Context& context, const Result<Json>& answer) {
   if (!answer.ok()) return context.fail(answer.error());
   context.out(context.json ? answer->dump(2) + "\n" : text_at(*answer, "message") + "\n");
   return 0;
+}
+
+// "gpu 2/8", "memory 4G/64G": used of the limit.
+std::string quota_words(const Json& quota) {
+  const std::string name = text_at(quota, "name");
+  if (name == "memory" || name == "scratch")
+    return fmt::format("{} {}/{}", name, short_bytes(integer_at(quota, "used")),
+                       short_bytes(integer_at(quota, "limit")));
+  return fmt::format("{} {:g}/{:g}", name, number_at(quota, "used"), number_at(quota, "limit"));
+}
+
+// "3 pending, 1 running" of the named counts.
+std::string counts_of(const Json& counts, std::initializer_list<const char*> names) {
+  std::string out;
+  for (const char* name : names)
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", integer_at(counts, name), name);
+  return out;
 }
 
 }  // namespace
@@ -124,10 +138,12 @@ int reservations(const Context& context) {
   auto answer = context.get("/v1/reservations");
   if (!answer.ok()) return context.fail(answer.error());
   if (context.json) return context.out(answer->dump(2) + "\n"), 0;
+  const auto now = now_unix_ms();
   Table table({"NAME", "START", "END", "BY", "NODES"});
   for (const auto& one : list_at(*answer, "reservations"))
-    table.add({text_at(one, "name"), text_at(one, "start"), text_at(one, "end"), text_at(one, "by"),
-               joined(list_at(one, "nodes"))});
+    table.add({text_at(one, "name"),
+               text_at(one, "start") + " " + relative(text_at(one, "start"), now),
+               text_at(one, "end"), text_at(one, "by"), joined(list_at(one, "nodes"))});
   if (table.empty())
     context.note("no reservations");
   else
@@ -156,8 +172,7 @@ int tenants(const Context& context) {
   for (const auto& tenant : list_at(*answer, "tenants")) {
     std::string quota;
     for (const auto& one : list_at(tenant, "quota"))
-      quota += fmt::format("{}{}: {}", quota.empty() ? "" : ", ", text_at(one, "name"),
-                           integer_at(one, "count"));
+      quota += fmt::format("{}{}", quota.empty() ? "" : ", ", quota_words(one));
     const auto limit = integer_at(tenant, "running_max", -1);
     table.add({text_at(tenant, "name") + (flag_at(tenant, "default") ? " (default)" : ""),
                fmt::format("{}", integer_at(tenant, "weight")),
@@ -180,13 +195,11 @@ int status(const Context& context) {
                           short_seconds(number_at(s, "uptime_seconds")), text_at(s, "health")));
   context.out(fmt::format("cores {}  devices {}\n", used(object_at(s, "cores")),
                           used(object_at(s, "devices"))));
-  for (const char* part : {"jobs", "units", "nodes"}) {
-    std::string text;
-    for (const auto& [name, value] : object_at(s, part).items())
-      if (value.is_number())
-        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", value.get<std::int64_t>(), name);
-    context.out(fmt::format("{}: {}\n", part, text));
-  }
+  context.out(fmt::format(
+      "jobs: {}\nunits: {}\nnodes: {}\n",
+      counts_of(object_at(s, "jobs"), {"pending", "running", "ended"}),
+      counts_of(object_at(s, "units"), {"waiting", "held", "running"}),
+      counts_of(object_at(s, "nodes"), {"total", "reachable", "drained", "simulated"})));
   for (const auto& cluster : list_at(s, "clusters"))
     context.out(
         fmt::format("cluster {}: {}\n", text_at(cluster, "name"),
@@ -205,11 +218,37 @@ int config_reload(const Context& context) {
   return answer_changed(context, context.post("/v1/config/reload"));
 }
 
+namespace {
+
+// One line of the stream; the revision it tells, or 0.
+std::int64_t print_event(const Context& context, std::string_view line) {
+  if (line.starts_with("id:")) {
+    const auto revision = parse_count(trim(line.substr(3)));
+    return revision.ok() ? *revision : 0;
+  }
+  if (!line.starts_with("data:")) return 0;
+  const std::string_view data = trim(line.substr(5));
+  const Json event = Json::parse(data, nullptr, false);
+  if (context.json || !event.is_object())
+    context.out(std::string(data) + "\n");
+  else if (!text_at(event, "kind").empty())
+    context.out(fmt::format("{}  {:<18} {}\n", text_at(event, "time"), text_at(event, "kind"),
+                            text_at(event, "text")));
+  return 0;
+}
+
+}  // namespace
+
 int events(const Context& context, bool follow, const std::string& job) {
+  auto status = context.get("/v1/status");
+  if (!status.ok()) return context.fail(status.error());
+  const std::int64_t newest = integer_at(*status, "revision");
+  if (!follow && newest == 0) return 0;
   Query query;
   if (!job.empty()) query.push_back({"job", job});
   if (!follow) query.push_back({"since", "0"});
   std::string pending;
+  std::int64_t revision = 0;
   const auto take = [&](std::string_view bytes) {
     pending += bytes;
     std::size_t start = 0;
@@ -217,19 +256,14 @@ int events(const Context& context, bool follow, const std::string& job) {
          end = pending.find('\n', start)) {
       const std::string_view line = std::string_view(pending).substr(start, end - start);
       start = end + 1;
-      if (!line.starts_with("data:")) continue;
-      const std::string_view data = line.substr(line.starts_with("data: ") ? 6 : 5);
-      const Json event = Json::parse(data, nullptr, false);
-      if (context.json || !event.is_object())
-        context.out(std::string(data) + "\n");
-      else
-        context.out(fmt::format("{}  {:<18} {}\n", text_at(event, "time"), text_at(event, "kind"),
-                                text_at(event, "text")));
+      revision = std::max(revision, print_event(context, line));
+      if (!follow && line.starts_with("data:") && revision >= newest) return false;
     }
     pending.erase(0, start);
     return true;
   };
-  const auto done = context.client.stream("/v1/events", query, take);
+  // What has happened is told at once; then nothing comes any more.
+  const auto done = context.client.stream("/v1/events", query, take, follow ? 0 : 1);
   return done.ok() ? 0 : context.fail(done.error());
 }
 

@@ -7,13 +7,13 @@
 #include <functional>
 #include <memory>
 
-#include "base/text.hpp"
-#include "base/units.hpp"
+#include "busbar_build.hpp"
 #include "cli/cluster.hpp"
 #include "cli/completion.hpp"
 #include "cli/daemon_control.hpp"
 #include "cli/jobs.hpp"
 #include "cli/top.hpp"
+#include "cli/usage.hpp"
 
 namespace busbar::cli {
 namespace {
@@ -25,7 +25,7 @@ struct Tree {
   CLI::App app{"One entry for every kind of computing job."};
   Action action;
   bool json = false, quiet = false, no_color = false;
-  std::string socket, url, token_file;
+  Endpoint endpoint;
 
   // Filled by the chosen command.
   JobOptions job;
@@ -39,10 +39,12 @@ struct Tree {
   std::string reference, reason, state, name, until = "ended", shell, only_job;
   double timeout_seconds = -1;
   bool wait = false, follow = false, once = false, yes = false;
+
+  const char* group = "";  // of the commands being added, for --help
 };
 
 CLI::App* add(Tree& tree, const std::string& name, const std::string& help, Action action) {
-  CLI::App* command = tree.app.add_subcommand(name, help);
+  CLI::App* command = tree.app.add_subcommand(name, help)->group(tree.group);
   command->callback([&tree, action] { tree.action = action; });
   return command;
 }
@@ -59,9 +61,12 @@ void add_job_options(CLI::App* command, JobOptions& job) {
   command->add_option("--launcher", job.launcher, "script, tasks or mpi");
   command->add_option("--tenant", job.tenant, "Tenant to charge");
   command->add_option("--priority", job.priority, "Priority band");
-  command->add_option("--after", job.after, "Start after these jobs, such as 12 or 12:any");
+  command->add_option("--after", job.after, "Start after these jobs, such as 12 or 12:any")
+      ->allow_extra_args(false)
+      ->delimiter(',');
   command->add_option("--begin", job.begin, "Not before, such as +10m or 2026-12-01T08:00:00Z");
-  command->add_option("--env", job.environment, "NAME=value, or NAME to hand on");
+  command->add_option("--env", job.environment, "NAME=value, or NAME to hand on")
+      ->allow_extra_args(false);
   command->add_option("--output", job.output, "Output file pattern; %j job, %a array index");
   command->add_option("--directory", job.directory, "Working directory");
   command->add_flag("--exclusive", job.exclusive, "Whole nodes");
@@ -69,6 +74,7 @@ void add_job_options(CLI::App* command, JobOptions& job) {
 }
 
 void add_submitting(Tree& t) {
+  t.group = "Jobs";
   CLI::App* submit = add(t, "submit", "Submit job files, or scripts that begin with #!",
                          [&t](const Context& c) { return cli::submit(c, t.files, t.job, t.wait); });
   submit->add_option("file", t.files, "Job files; - reads standard input")->required();
@@ -77,8 +83,7 @@ void add_submitting(Tree& t) {
   CLI::App* run = add(t, "run", "Run a command as a job and follow it",
                       [&t](const Context& c) { return cli::run(c, t.command, t.job); });
   add_job_options(run, t.job);
-  run->add_option("command", t.command, "The command and its arguments, after --")->required();
-  run->positionals_at_end();
+  run->footer("The command and its arguments follow: busbar run --cores 2 -- make -j2");
   CLI::App* plan = add(t, "plan", "Say where and when a job file would start, without submitting",
                        [&t](const Context& c) { return cli::plan(c, t.reference); });
   plan->add_option("file", t.reference, "Job file; - reads standard input")->required();
@@ -158,23 +163,24 @@ void add_changing(Tree& t) {
 }
 
 void add_nodes(Tree& t) {
+  t.group = "Nodes and tenants";
   CLI::App* list = add(t, "nodes", "List nodes, or show one",
                        [&t](const Context& c) { return nodes(c, t.name); });
-  list->add_option("name", t.name, "Node");
+  list->add_option("node", t.name, "Node");
   const std::pair<const char*, const char*> verbs[] = {{"drain", "Start nothing more on a node"},
                                                        {"resume", "Use a drained node again"}};
   for (const auto& [verb, help] : verbs) {
     CLI::App* command = add(t, verb, help, [&t, verb = std::string(verb)](const Context& c) {
       return change_node(c, verb, t.name, t.reason);
     });
-    command->add_option("name", t.name, "Node")->required();
+    command->add_option("node", t.name, "Node")->required();
     if (std::string_view(verb) == "drain") command->add_option("--reason", t.reason, "Why");
   }
-  CLI::App* node = t.app.add_subcommand("node", "Act on one node");
+  CLI::App* node = t.app.add_subcommand("node", "Act on one node")->group(t.group);
   node->require_subcommand(1);
   CLI::App* fence = node->add_subcommand(
       "fence", "Vouch that nothing of ours runs there any more: its attempts end NODE_FAIL");
-  fence->add_option("name", t.name, "Node")->required();
+  fence->add_option("node", t.name, "Node")->required();
   fence->add_option("--reason", t.reason, "Why");
   fence->add_flag("--yes", t.yes, "You have made sure");
   fence->callback([&t] {
@@ -192,11 +198,13 @@ void add_nodes(Tree& t) {
 }
 
 void add_reservations(Tree& t) {
-  CLI::App* group = t.app.add_subcommand("reservation", "Maintenance reservations");
+  CLI::App* group = t.app.add_subcommand("reservation", "Maintenance reservations")->group(t.group);
   group->require_subcommand(1);
   CLI::App* make = group->add_subcommand("make", "Keep nodes free of jobs for a while");
   make->add_option("name", t.reservation.name, "Name")->required();
-  make->add_option("--nodes", t.reservation.nodes, "Nodes; all when left out")->delimiter(',');
+  make->add_option("--nodes", t.reservation.nodes, "Nodes; all when left out")
+      ->allow_extra_args(false)
+      ->delimiter(',');
   make->add_option("--start", t.reservation.start, "From, such as +1h or a moment")->required();
   make->add_option("--end", t.reservation.end, "Until this moment");
   make->add_option("--duration", t.reservation.duration, "Or for so long");
@@ -209,17 +217,19 @@ void add_reservations(Tree& t) {
 }
 
 void add_daemon(Tree& t) {
+  t.group = "The daemon";
   CLI::App* up = add(t, "up", "Start the daemon of this machine",
                      [&t](const Context& c) { return cli::up(c, t.up); });
   up->add_option("--config", t.up.config, "Configuration file");
   up->add_option("--state", t.up.state, "State folder");
-  up->add_option("--simulate", t.up.simulate, "Simulated devices, such as 8:H100");
+  up->add_option("--simulate", t.up.simulate, "Simulated devices, such as 8:H100")
+      ->allow_extra_args(false);
   up->add_flag("--foreground", t.up.foreground, "Stay in the foreground");
   CLI::App* down = add(t, "down", "Stop the daemon; jobs go on",
                        [&t](const Context& c) { return cli::down(c, t.state); });
   down->add_option("--state", t.state, "State folder");
   add(t, "status", "Say how the daemon is", status);
-  CLI::App* config = t.app.add_subcommand("config", "The daemon's configuration");
+  CLI::App* config = t.app.add_subcommand("config", "The daemon's configuration")->group(t.group);
   config->require_subcommand(1);
   config->add_subcommand("show", "Print what is in force")->callback([&t] {
     t.action = config_show;
@@ -231,23 +241,13 @@ void add_daemon(Tree& t) {
                          [&t](const Context& c) { return cli::events(c, t.follow, t.only_job); });
   events->add_flag("-f,--follow", t.follow, "Only from now on");
   events->add_option("--job", t.only_job, "Only this job's");
-  CLI::App* journal =
-      add(t, "journal", "Offline tools on a journal: export, verify, replay, backup",
-          [&t](const Context& c) {
-            std::vector<std::string> words = {"journal"};
-            words.insert(words.end(), t.command.begin(), t.command.end());
-            return become(c, "busbar-lab", words);
-          });
-  journal->allow_extras();
-  journal->prefix_command();
-  journal->callback([&t, journal] {
-    t.command = journal->remaining();
-    t.action = [&t](const Context& c) {
-      std::vector<std::string> words = {"journal"};
-      words.insert(words.end(), t.command.begin(), t.command.end());
-      return become(c, "busbar-lab", words);
-    };
-  });
+  // Its arguments, --help too, are busbar-lab's.
+  add(t, "journal", "Offline tools on a journal: export, verify, replay, backup",
+      [&t](const Context& c) {
+        std::vector<std::string> words = {"journal"};
+        words.insert(words.end(), t.command.begin(), t.command.end());
+        return become(c, "busbar-lab", words);
+      });
   CLI::App* completion = add(t, "completion", "Print a completion script", [&t](const Context& c) {
     c.out(completion_script(t.shell, describe_commands(t.app)));
     return 0;
@@ -261,16 +261,25 @@ void add_globals(Tree& t) {
   t.app.add_flag("--json", t.json, "The API's JSON");
   t.app.add_flag("-q,--quiet", t.quiet, "Ids alone, one a line");
   t.app.add_flag("--no-color", t.no_color, "Never colours");
-  t.app.add_option("--socket", t.socket, "The daemon's Unix socket")->envname("BUSBAR_SOCKET");
-  t.app.add_option("--url", t.url, "Or its address, such as http://127.0.0.1:7433")
+  t.app.add_option("--socket", t.endpoint.socket, "The daemon's Unix socket")
+      ->envname("BUSBAR_SOCKET");
+  t.app.add_option("--url", t.endpoint.url, "Or its address, such as http://127.0.0.1:7433")
       ->envname("BUSBAR_URL");
-  t.app.add_option("--token-file", t.token_file, "File with the token for --url")
+  t.app.add_option("--token-file", t.endpoint.token_file, "File with the token for --url")
       ->envname("BUSBAR_TOKEN_FILE");
+  t.app.add_option("--ca-file", t.endpoint.ca_file, "Certificates to trust for --url https://...")
+      ->envname("BUSBAR_CA_FILE");
   t.app.fallthrough();
   t.app.require_subcommand(1);
-  t.app.set_version_flag("--version", std::string("busbar 0.1.0"));
-  t.app.add_subcommand("version", "Print the version")->callback([&t] {
-    t.action = [](const Context& c) { return c.out("busbar 0.1.0\n"), 0; };
+  const std::string version = fmt::format("busbar {} ({})", build_version, build_id);
+  t.app.set_version_flag("--version", version);
+  t.app.footer("`busbar COMMAND --help` shows a command's options; docs/cli.md has examples.");
+}
+
+void add_version(Tree& t) {
+  add(t, "version", "Print the version", [](const Context& c) {
+    c.out(fmt::format("busbar {} ({})\n", build_version, build_id));
+    return 0;
   });
 }
 
@@ -284,24 +293,8 @@ std::unique_ptr<Tree> make_tree() {
   add_nodes(*tree);
   add_reservations(*tree);
   add_daemon(*tree);
+  add_version(*tree);
   return tree;
-}
-
-// A mistyped command gets the nearest one.
-void suggest(const Tree& tree, int count, char** words) {
-  std::vector<std::string> names;
-  for (const auto* command : tree.app.get_subcommands({})) names.push_back(command->get_name());
-  const std::vector<std::string_view> views(names.begin(), names.end());
-  for (int i = 1; i < count; ++i) {
-    const std::string_view word = words[i];
-    if (word.starts_with("-")) continue;
-    if (std::find(views.begin(), views.end(), word) != views.end()) return;
-    const std::string_view near = nearest(word, views);
-    if (!near.empty())
-      fmt::print(stderr, "busbar: there is no command {}; did you mean {}?\n", printable(word),
-                 near);
-    return;
-  }
 }
 
 }  // namespace
@@ -309,22 +302,27 @@ void suggest(const Tree& tree, int count, char** words) {
 int main_of(int count, char** words) {
   signal(SIGPIPE, SIG_DFL);
   const auto tree = make_tree();
+  const std::vector<std::string> given(words + 1, words + std::max(count, 1));
+  const Line line = split_line(tree->app, given);
+  tree->command = line.verbatim;
   try {
-    tree->app.parse(count, words);
+    // CLI11 takes words from the end.
+    tree->app.parse(std::vector<std::string>(line.parsed.rbegin(), line.parsed.rend()));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return tree->app.exit(error);
-    suggest(*tree, count, words);
-    tree->app.exit(error);
+    fmt::print(stderr, "busbar: {}\n", usage_sentence(tree->app, line.parsed, error));
     return exit_usage;
   }
-  Client client({tree->socket.empty() ? find_socket() : tree->socket, tree->url, tree->token_file});
+  if (tree->endpoint.socket.empty()) tree->endpoint.socket = find_socket();
+  Client client(tree->endpoint);
   const Context context{client, Screen::detect(tree->no_color), tree->json, tree->quiet};
   return tree->action ? tree->action(context) : exit_usage;
 }
 
-std::string completion_for_tests(const std::string& shell) {
-  const auto tree = make_tree();
-  return completion_script(shell, describe_commands(tree->app));
+std::vector<CommandWords> all_commands() { return describe_commands(make_tree()->app); }
+
+Line split_for_tests(const std::vector<std::string>& words) {
+  return split_line(make_tree()->app, words);
 }
 
 }  // namespace busbar::cli

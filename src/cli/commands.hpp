@@ -3,12 +3,18 @@
 #pragma once
 
 #include <string>
+#include <vector>
+
+#include "cli/completion.hpp"
+#include "cli/usage.hpp"
 
 namespace busbar::cli {
 
 // Parses, acts, and gives the exit code.
 int main_of(int count, char** words);
-// What `busbar completion SHELL` prints.
-std::string completion_for_tests(const std::string& shell);
+// Every command and option there is; the program's own options have the path "".
+std::vector<CommandWords> all_commands();
+// split_line over the whole tree.
+Line split_for_tests(const std::vector<std::string>& words);
 
 }  // namespace busbar::cli

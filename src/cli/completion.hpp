@@ -11,7 +11,7 @@ class App;
 namespace busbar::cli {
 
 struct CommandWords {
-  std::string path;  // "ps", "node fence"
+  std::string path;  // "ps", "node fence"; "": the program itself
   std::string help;
   std::vector<std::string> options;  // "--limit", "-f"
   bool takes_job = false;

@@ -21,7 +21,7 @@ int Context::fail(const Error& error) const {
         {"error", {{"code", std::string(to_string(error.code))}, {"message", error.text}}}};
     fmt::print("{}\n", body.dump(2, ' ', false, Json::error_handler_t::replace));
   }
-  fmt::print(stderr, "{} {}\n", screen.paint("busbar:", Colour::red), error.text);
+  fmt::print(stderr, "{} {}\n", screen.paint("busbar:", Colour::red), harmless(error.text));
   switch (error.code) {
     case Errc::unavailable:
       return exit_unreachable;
@@ -54,7 +54,14 @@ Result<Json> Context::post(const std::string& path, const Json& body, const Quer
 
 std::string text_at(const Json& json, const char* field) {
   const auto found = json.find(field);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+  return found != json.end() && found->is_string() ? harmless(found->get<std::string>()) : "";
+}
+
+std::string joined(const Json& list, const char* between) {
+  std::string out;
+  for (const auto& item : list)
+    if (item.is_string()) out += (out.empty() ? "" : between) + harmless(item.get<std::string>());
+  return out;
 }
 
 std::int64_t integer_at(const Json& json, const char* field, std::int64_t otherwise) {

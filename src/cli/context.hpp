@@ -1,7 +1,7 @@
 // What every command has at hand: the daemon, the screen, and how to answer.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json.hpp>  // tidy: heavy, every command reads answers
 #include <string>
 #include <vector>
 
@@ -15,6 +15,7 @@ inline constexpr int exit_usage = 2;
 inline constexpr int exit_refused = 3;
 inline constexpr int exit_unreachable = 4;
 inline constexpr int exit_busbar_failed = 125;  // of run and wait
+inline constexpr int exit_interrupted = 130;    // of the same, after Ctrl-C
 
 using Json = nlohmann::json;
 
@@ -36,7 +37,8 @@ struct Context {
 
 // What the API gives, without throwing: the default where a field is null, absent or of another
 // type.
-std::string text_at(const Json& json, const char* field);
+std::string text_at(const Json& json, const char* field);  // harmless() already
+std::string joined(const Json& list, const char* between = ",");
 std::int64_t integer_at(const Json& json, const char* field, std::int64_t otherwise = 0);
 double number_at(const Json& json, const char* field, double otherwise = 0);
 bool flag_at(const Json& json, const char* field);

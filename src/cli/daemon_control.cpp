@@ -15,6 +15,7 @@
 #include <fstream>
 #include <thread>
 
+#include "base/text.hpp"
 #include "base/units.hpp"
 
 namespace busbar::cli {
@@ -73,16 +74,103 @@ pid_t spawn(std::vector<std::string> words, const std::string& log) {
 }
 
 bool answers(const std::string& socket) {
-  Client client({socket, "", ""});
+  Client client({socket, "", "", ""});
   return client.get("/healthz").ok();
 }
 
-std::int64_t read_pid(const std::string& state) {
-  std::ifstream file(state + "/busbard.pid");
+// A process that has ended and whose parent has not asked for its status yet is gone, too.
+bool lives(std::int64_t pid) {
+  if (kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH) return false;
+  std::ifstream file(fmt::format("/proc/{}/stat", pid));
   std::string text;
   std::getline(file, text);
-  const auto pid = parse_count(text);
-  return pid.ok() ? *pid : 0;
+  const std::size_t bracket = text.rfind(") ");
+  return bracket == std::string::npos || text.compare(bracket + 2, 1, "Z") != 0;
+}
+
+std::string first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string text;
+  std::getline(file, text);
+  return text;
+}
+
+// The daemon of a state folder; 0 when none runs. A number left behind may be another program's.
+pid_t running_daemon(const std::string& state) {
+  const auto pid = parse_count(first_line(state + "/busbard.pid"));
+  if (!pid.ok() || *pid <= 1) return 0;
+  const bool ours = first_line(fmt::format("/proc/{}/comm", *pid)) == "busbard";
+  return ours && lives(*pid) ? static_cast<pid_t>(*pid) : 0;
+}
+
+struct Places {
+  std::string state;
+  std::string socket;
+};
+
+// The value of `key: "value"` as busbard writes it.
+std::string quoted_value(const std::string& text, std::string_view key) {
+  const std::size_t at = text.find(key);
+  if (at == std::string::npos) return "";
+  std::string out;
+  for (std::size_t i = at + key.size(); i < text.size() && text[i] != '"'; ++i) {
+    if (text[i] == '\\' && i + 1 < text.size()) ++i;
+    out += text[i];
+  }
+  return out;
+}
+
+// Asks busbard where it would keep its state and listen; invalid: what is wrong with its
+// configuration.
+Result<Places> places_of(std::vector<std::string> words) {
+  words.emplace_back("--check");
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return {Errc::unavailable, "no pipe could be made"};
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(ends[1], STDOUT_FILENO);
+    dup2(ends[1], STDERR_FILENO);
+    auto argv = pointers(words);
+    execvp(argv[0], argv.data());
+    _exit(127);
+  }
+  close(ends[1]);
+  std::string text;
+  char bytes[4096];
+  ssize_t got = 0;
+  while (text.size() < (1U << 20) && (got = read(ends[0], bytes, sizeof bytes)) > 0)
+    text.append(bytes, static_cast<std::size_t>(got));
+  close(ends[0]);
+  int status = 0;
+  if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) ||
+      WEXITSTATUS(status) == 127)
+    return {Errc::unavailable, "busbard was not found beside busbar or on PATH"};
+  if (WEXITSTATUS(status) != 0) {
+    const std::string_view said = trim(text);
+    return {Errc::invalid, std::string(said.starts_with("busbard: ") ? said.substr(9) : said)};
+  }
+  return Places{quoted_value(text, "state_directory: \""), quoted_value(text, "  socket: \"")};
+}
+
+int start_daemon(const Context& context, const std::vector<std::string>& words,
+                 const Places& places) {
+  const std::string log = places.state + "/busbard.log";
+  const pid_t child = spawn(words, log);
+  if (child < 0) return context.fail({Errc::unavailable, "no process could be started"});
+  for (int waited_ms = 0; waited_ms < 30'000; waited_ms += 50) {
+    if (answers(places.socket)) {
+      context.note(fmt::format("busbar is up at {}", places.socket));
+      if (geteuid() == 0) context.note("it was started by root, so jobs of root run as root");
+      if (places.socket != find_socket())
+        context.note(fmt::format("this shell finds it by: export BUSBAR_SOCKET={}", places.socket));
+      return 0;
+    }
+    int code = 0;
+    if (waitpid(child, &code, WNOHANG) == child)
+      return context.fail({Errc::unavailable, "the daemon ended at once:" + last_lines(log)});
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return context.fail({Errc::unavailable, fmt::format("the daemon does not answer; see {}", log)});
 }
 
 }  // namespace
@@ -108,53 +196,41 @@ std::string find_socket() {
 }
 
 int up(const Context& context, const UpOptions& options) {
-  const std::string state = options.state.empty() ? default_state_directory() : options.state;
-  const std::string socket = options.state.empty() && context.client.endpoint().url.empty()
-                                 ? context.client.endpoint().socket
-                                 : state + "/busbar.sock";
-  if (answers(socket)) {
-    context.note(fmt::format("a daemon already answers at {}", socket));
-    return 0;
-  }
-  std::vector<std::string> words = {program_beside("busbard"), "--state", state};
+  std::vector<std::string> words = {program_beside("busbard")};
+  const bool file_says = !options.config.empty() && std::getenv("BUSBAR_STATE") == nullptr;
+  if (!options.state.empty() || !file_says)
+    words.insert(words.end(),
+                 {"--state", options.state.empty() ? default_state_directory() : options.state});
   if (!options.config.empty()) words.insert(words.end(), {"--config", options.config});
   for (const auto& devices : options.simulate) words.insert(words.end(), {"--simulate", devices});
+  auto places = places_of(words);
+  if (!places.ok()) return context.fail(places.error());
+  if (answers(places->socket)) {
+    context.note(fmt::format("a daemon already answers at {}", places->socket));
+    return 0;
+  }
+  make_folders(places->state);
   if (options.foreground) {
     auto argv = pointers(words);
     execvp(argv[0], argv.data());
     return context.fail({Errc::unavailable, "busbard was not found beside busbar or on PATH"});
   }
-  make_folders(state);
-  const std::string log = state + "/busbard.log";
-  const pid_t child = spawn(words, log);
-  if (child < 0) return context.fail({Errc::unavailable, "no process could be started"});
-  for (int waited_ms = 0; waited_ms < 30'000; waited_ms += 50) {
-    if (answers(socket)) {
-      context.out(fmt::format("busbar is up at {}\n", socket));
-      if (geteuid() == 0) context.note("it was started by root, so jobs of root run as root");
-      return 0;
-    }
-    int code = 0;
-    if (waitpid(child, &code, WNOHANG) == child)
-      return context.fail({Errc::unavailable, "the daemon ended at once:" + last_lines(log)});
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  return context.fail({Errc::unavailable, fmt::format("the daemon does not answer; see {}", log)});
+  return start_daemon(context, words, *places);
 }
 
 int down(const Context& context, const std::string& state_option) {
   const std::string state = state_option.empty() ? default_state_directory() : state_option;
-  const std::int64_t pid = read_pid(state);
-  if (pid <= 1 || kill(static_cast<pid_t>(pid), 0) != 0) {
+  const pid_t pid = running_daemon(state);
+  if (pid == 0) {
     context.note(fmt::format("no daemon runs on {}", state));
     return 0;
   }
-  if (kill(static_cast<pid_t>(pid), SIGTERM) != 0)
+  if (kill(pid, SIGTERM) != 0)
     return context.fail({Errc::denied, fmt::format("process {} is not yours to stop", pid)});
   for (int waited_ms = 0; waited_ms < 30'000; waited_ms += 50) {
-    if (kill(static_cast<pid_t>(pid), 0) != 0) {
-      context.out(
-          "busbar is down; running jobs go on and are found again by the next `busbar up`\n");
+    if (!lives(pid)) {
+      context.note(
+          "busbar is down; running jobs go on and are found again by the next `busbar up`");
       return 0;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));

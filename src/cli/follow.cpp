@@ -34,6 +34,8 @@ class InterruptGuard {
   struct sigaction before_ {};
 };
 
+constexpr std::size_t readers_max = 256;  // logs shown at once
+
 bool is_final(std::string_view state) {
   return !state.empty() && state != "PENDING" && state != "CONFIGURING" && state != "RUNNING" &&
          state != "SUSPENDED" && state != "COMPLETING";
@@ -105,16 +107,12 @@ Result<std::vector<Reader>> readers_of(const Context& context, const std::string
   const Json& runs = list_at(page, "units");
   std::vector<Reader> out;
   for (const auto& run : runs) {
-    const std::int64_t first = integer_at(run, "first"), last = integer_at(run, "last");
-    if (text_at(run, "state") == "PENDING") continue;
-    for (std::int64_t i = first; i <= last && out.size() < 64; ++i) {
+    if (text_at(run, "state") == "PENDING" && integer_at(run, "attempts") == 0) continue;
+    for (const auto& unit : expand_reference(text_at(run, "ref"), readers_max - out.size())) {
       Reader reader = one;
-      reader.unit = text_at(run, "ref");
-      const std::size_t bracket = reader.unit.find('[');
-      if (bracket != std::string::npos)
-        reader.unit = fmt::format("{}{}", reader.unit.substr(0, bracket), i);
-      reader.prefix = fmt::format("({}) ", reader.unit);
-      out.push_back(reader);
+      reader.unit = unit;
+      reader.prefix = fmt::format("({}) ", unit);
+      out.push_back(std::move(reader));
     }
   }
   if (out.empty()) out.push_back(one);
@@ -138,30 +136,39 @@ void add_ranks(const Context& context, const std::string& reference, std::vector
   if (tasks > 1) readers.front().prefix = "(0) ";
 }
 
+// Where the last `lines` lines begin; an unfinished line counts as one.
+std::size_t start_of_tail(std::string_view text, std::int64_t lines) {
+  std::size_t at = text.size();
+  while (at > 0 && lines > 0) {
+    const std::size_t end = at >= 2 ? text.rfind('\n', at - 2) : std::string_view::npos;
+    at = end == std::string_view::npos ? 0 : end + 1;
+    --lines;
+  }
+  return at;
+}
+
 // Only the last lines of what is there.
 Result<Ok> skip_to_tail(const Context& context, Reader& reader, std::int64_t lines) {
   Query query = {{"offset", "-1048576"},
                  {"length", "1048576"},
                  {"rank", reader.rank},
                  {"stream", reader.error ? "stderr" : "stdout"}};
+  if (reader.attempt > 0) query.push_back({"attempt", fmt::format("{}", reader.attempt)});
   BUSBAR_TRY(response, context.client.get("/v1/units/" + escape(reader.unit) + "/log", query));
-  std::size_t at = response.body.size();
-  while (at > 0 && lines >= 0) {
-    if (response.body[at - 1] == '\n' && at != response.body.size() && lines-- <= 1) break;
-    if (at == response.body.size() && lines == 0) break;
-    --at;
-  }
+  const std::size_t at = start_of_tail(response.body, lines);
   reader.offset = header_number(response, "x-busbar-offset") + static_cast<std::int64_t>(at);
   return Ok{};
 }
 
 }  // namespace
 
-int logs(const Context& context, const std::string& reference, const LogOptions& options) {
+namespace {
+
+// Until the end, or until Ctrl-C; the exit code of trouble.
+int print_logs(const Context& context, const std::string& reference, const LogOptions& options) {
   auto readers = readers_of(context, reference, options);
   if (!readers.ok()) return context.fail(readers.error());
   if (options.rank == "all") add_ranks(context, reference, *readers);
-  const InterruptGuard guard;
   for (auto& reader : *readers) {
     if (options.tail < 0) continue;
     auto skipped = skip_to_tail(context, reader, options.tail);
@@ -181,38 +188,76 @@ int logs(const Context& context, const std::string& reference, const LogOptions&
     if (all_at_end || (!options.follow && got == 0)) break;
     if (got == 0 && options.follow) std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
-  if (interrupted != 0) context.note("stopped following; the job goes on");
+  for (auto& reader : *readers)
+    if (!reader.partial.empty()) context.out(reader.prefix + reader.partial + "\n");
   return 0;
 }
 
-Result<int> wait_for_end(const Context& context, const std::string& reference) {
-  while (true) {
-    BUSBAR_TRY(answer, context.get("/v1/jobs/" + escape(reference) + "/wait", {{"timeout", "20"}}));
-    if (flag_at(answer, "done")) return static_cast<int>(integer_at(answer, "exit_code"));
-    if (interrupted != 0) return {Errc::unavailable, "interrupted; the job goes on"};
+}  // namespace
+
+std::vector<std::string> expand_reference(const std::string& reference, std::size_t count_max) {
+  const std::size_t open = reference.find('[');
+  if (open == std::string::npos || reference.back() != ']') {
+    if (count_max == 0) return {};
+    return {reference};
   }
+  std::vector<std::string> out;
+  const std::string before = reference.substr(0, open);
+  const std::string inside = reference.substr(open + 1, reference.size() - open - 2);
+  for (const auto& range : split(inside, ',')) {
+    const std::size_t dash = range.find('-');
+    const auto first = parse_count(range.substr(0, dash));
+    const auto last = dash == std::string_view::npos ? first : parse_count(range.substr(dash + 1));
+    if (!first.ok() || !last.ok()) continue;
+    for (std::int64_t i = *first; i <= *last && out.size() < count_max; ++i)
+      out.push_back(fmt::format("{}{}", before, i));
+  }
+  return out;
+}
+
+int exit_code_of(const Json& answer) {
+  const auto code = integer_at(answer, "exit_code");
+  const std::string state = text_at(answer, "state");
+  if (code == 0 && is_final(state) && state != "COMPLETED") return exit_busbar_failed;
+  return static_cast<int>(code);
+}
+
+int logs(const Context& context, const std::string& reference, const LogOptions& options) {
+  const InterruptGuard guard;
+  const int code = print_logs(context, reference, options);
+  if (interrupted != 0) context.note("stopped following; the job goes on");
+  return code;
 }
 
 int follow_to_end(const Context& context, const std::string& reference) {
+  const InterruptGuard guard;
+  const auto detach = [&] {
+    context.note(fmt::format("stopped following; job {} goes on", reference));
+    return exit_interrupted;
+  };
   LogOptions options;
   options.follow = true;
+  const std::string path = "/v1/jobs/" + escape(reference) + "/wait";
   while (true) {
-    auto started = context.get("/v1/jobs/" + escape(reference) + "/wait",
-                               {{"timeout", "2"}, {"until", "running"}});
+    auto started = context.get(path, {{"timeout", "1"}, {"until", "running"}});
+    if (interrupted != 0) return detach();
     if (!started.ok()) return context.fail(started.error()), exit_busbar_failed;
     if (flag_at(*started, "done")) break;
   }
-  const int followed = logs(context, reference, options);
-  if (interrupted != 0) return 130;
+  const int followed = print_logs(context, reference, options);
+  if (interrupted != 0) return detach();
   if (followed != 0) return exit_busbar_failed;
-  auto code = wait_for_end(context, reference);
-  if (!code.ok()) return context.fail(code.error()), exit_busbar_failed;
-  auto job = context.get("/v1/jobs/" + escape(reference));
-  if (job.ok() && text_at(*job, "state") != "COMPLETED")
-    context.note(fmt::format(
-        "job {} ended {}{}", reference, text_at(*job, "state"),
-        text_at(*job, "close_reason").empty() ? "" : ": " + text_at(*job, "close_reason")));
-  return *code;
+  while (true) {
+    auto answer = context.get(path, {{"timeout", "1"}});
+    if (interrupted != 0) return detach();
+    if (!answer.ok()) return context.fail(answer.error()), exit_busbar_failed;
+    if (!flag_at(*answer, "done")) continue;
+    const Json& job = object_at(*answer, "job");
+    if (text_at(job, "state") != "COMPLETED")
+      context.note(fmt::format("job {} ended {}: {}", reference, text_at(job, "state"),
+                               text_at(job, "reason")));
+    return exit_code_of(*answer);
+  }
 }
 
 int attach(const Context& context, const std::string& reference) {
@@ -221,7 +266,6 @@ int attach(const Context& context, const std::string& reference) {
 
 int wait(const Context& context, const std::vector<std::string>& references,
          const std::string& until, double timeout_seconds) {
-  const InterruptGuard guard;
   const auto start = now_unix_ms();
   int worst = 0;
   for (const auto& reference : references) {
@@ -234,13 +278,12 @@ int wait(const Context& context, const std::vector<std::string>& references,
           {{"timeout", fmt::format("{:.3f}", std::clamp(left, 0.0, 20.0))}, {"until", until}});
       if (!answer.ok()) return context.fail(answer.error()), exit_busbar_failed;
       if (flag_at(*answer, "done")) {
-        worst = std::max(worst, static_cast<int>(integer_at(*answer, "exit_code")));
+        worst = std::max(worst, exit_code_of(*answer));
         if (context.json) context.out(answer->dump(2) + "\n");
         break;
       }
-      if (interrupted != 0) return 130;
       if (timeout_seconds >= 0 && left <= 0) {
-        context.note(fmt::format("busbar: job {} is still {} after {}", reference,
+        context.note(fmt::format("job {} is still {} after {}", reference,
                                  text_at(*answer, "state"), short_seconds(timeout_seconds)));
         return exit_busbar_failed;
       }

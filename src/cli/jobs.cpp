@@ -13,13 +13,6 @@ std::string numbers_of(const Json& units) {
   return fmt::format("{}/{}", integer_at(units, "completed") + integer_at(units, "failed"), total);
 }
 
-std::string joined(const Json& list) {
-  std::string out;
-  for (const auto& item : list)
-    if (item.is_string()) out += (out.empty() ? "" : ",") + item.get<std::string>();
-  return out;
-}
-
 // How long it has run, or waited, or when it would start.
 std::string when(const Json& job, std::int64_t now) {
   const std::string state = text_at(job, "state");
@@ -88,6 +81,24 @@ void show_past(const Context& context, const std::string& reference) {
 }
 
 }  // namespace
+
+std::string device_words(const Json& devices) {
+  std::vector<std::pair<std::string, double>> models;
+  for (const auto& device : devices) {
+    const std::string name =
+        text_at(device, "model") + (flag_at(device, "simulated") ? " (simulated)" : "");
+    const auto known = std::find_if(models.begin(), models.end(),
+                                    [&](const auto& model) { return model.first == name; });
+    if (known == models.end())
+      models.emplace_back(name, number_at(device, "share"));
+    else
+      known->second += number_at(device, "share");
+  }
+  std::string out;
+  for (const auto& [name, count] : models)
+    out += fmt::format("{}{:g} x {}", out.empty() ? "" : ", ", count, name);
+  return out;
+}
 
 int ps(const Context& context, const ListOptions& options) {
   Query query = {{"limit", fmt::format("{}", options.limit)}};
@@ -211,8 +222,9 @@ int explain(const Context& context, const std::string& reference) {
       context.screen.paint(text_at(*answer, "state"), state_colour(text_at(*answer, "state"))),
       text_at(*answer, "summary")));
   const Json& verdicts = list_at(*answer, "verdicts");
+  const std::string summary = text_at(*answer, "summary");
   for (const auto& verdict : verdicts)
-    if (verdicts.size() > 1 || text_at(verdict, "sentence") != text_at(*answer, "summary"))
+    if (verdicts.size() > 1 || summary.find(text_at(verdict, "sentence")) == std::string::npos)
       context.out(fmt::format("  {} unit(s): {}\n", integer_at(verdict, "units"),
                               text_at(verdict, "sentence")));
   const std::string start = text_at(*answer, "predicted_start");

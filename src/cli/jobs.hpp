@@ -17,7 +17,15 @@ struct JobOptions {
   std::vector<std::string> environment;  // NAME=value
   bool exclusive = false;
   bool hold = false;
+  friend bool operator==(const JobOptions&, const JobOptions&) = default;
 };
+
+// "5_1", "5_2", "5_4" of "5_[1-2,4]", at most `count_max`; what has no brackets is itself.
+std::vector<std::string> expand_reference(const std::string& reference, std::size_t count_max);
+// "4 x H100 (simulated), 1 x A100" of a claim's devices; shares are added up.
+std::string device_words(const Json& devices);
+// Of an ended job; 125 where it did not complete but has no code of its own.
+int exit_code_of(const Json& answer);
 
 // The job file (as JSON) for a script's text or an argument vector.
 Json job_of_script(const std::string& script, const JobOptions& options);
@@ -63,7 +71,5 @@ int attach(const Context& context, const std::string& reference);
 
 // Follows a unit's or job's output to its end; Ctrl-C detaches. The job's exit code, or 125.
 int follow_to_end(const Context& context, const std::string& reference);
-// Waits until the job ended; the exit code, or an error.
-Result<int> wait_for_end(const Context& context, const std::string& reference);
 
 }  // namespace busbar::cli

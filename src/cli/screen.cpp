@@ -64,6 +64,7 @@ std::size_t columns(std::string_view text) {
 
 std::string cut(std::string_view text, std::size_t width) {
   if (columns(text) <= width) return std::string(text);
+  if (width == 0) return "";
   std::size_t taken = 0;
   std::size_t end = 0;
   while (end < text.size() && (taken + 1 < width || continues(text[end])))
@@ -71,14 +72,49 @@ std::string cut(std::string_view text, std::size_t width) {
   return std::string(text.substr(0, end)) + "~";
 }
 
-Table::Table(std::vector<std::string> header) : header_(std::move(header)) {}
-
-void Table::add(std::vector<std::string> row) {
-  rows_.push_back({std::move(row), Colour::none, 0});
+std::string harmless(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool second = i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (byte == 0xC2 && second) {  // U+0080 to U+009F
+      ++i;
+      out += '?';
+    } else {
+      out += (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F ? '?' : text[i];
+    }
+  }
+  return out;
 }
 
+Table::Table(std::vector<std::string> header) : header_(std::move(header)) {}
+
+void Table::add(std::vector<std::string> row) { add(std::move(row), Colour::none, 0); }
+
 void Table::add(std::vector<std::string> row, Colour state, std::size_t state_column) {
+  for (auto& cell : row)
+    for (auto& c : cell)
+      if (c == '\n' || c == '\t') c = ' ';
   rows_.push_back({std::move(row), state, state_column});
+}
+
+std::string Table::line(const std::vector<std::string>& cells, const Row* row,
+                        const std::vector<std::size_t>& widths, const Screen& screen) {
+  std::string out;
+  std::size_t used = 0;
+  for (std::size_t c = 0; c < cells.size() && c < widths.size(); ++c) {
+    if (screen.width > 0 && used >= screen.width) break;
+    const std::string cell = screen.width > 0 ? cut(cells[c], screen.width - used) : cells[c];
+    const Colour colour = row == nullptr       ? Colour::bold
+                          : c == row->coloured ? row->colour
+                                               : Colour::none;
+    out.append(c == 0 ? 0 : 2, ' ');
+    out += screen.paint(cell, colour);
+    out.append(widths[c] - std::min(columns(cell), widths[c]), ' ');
+    used += widths[c] + 2;
+  }
+  while (!out.empty() && out.back() == ' ') out.pop_back();
+  return out + "\n";
 }
 
 std::string Table::text(const Screen& screen) const {
@@ -87,26 +123,8 @@ std::string Table::text(const Screen& screen) const {
   for (const auto& row : rows_)
     for (std::size_t c = 0; c < row.cells.size() && c < widths.size(); ++c)
       widths[c] = std::max(widths[c], columns(row.cells[c]));
-  const auto line = [&](const std::vector<std::string>& cells, Colour colour, std::size_t coloured,
-                        bool whole) {
-    std::string out;
-    std::size_t used = 0;
-    for (std::size_t c = 0; c < cells.size(); ++c) {
-      const bool last = c + 1 == cells.size();
-      std::string cell = cells[c];
-      if (screen.width > 0 && used + columns(cell) > screen.width)
-        cell = cut(cell, screen.width > used ? screen.width - used : 1);
-      const std::size_t wide = columns(cell);
-      out += whole || c == coloured ? screen.paint(cell, colour) : cell;
-      if (!last && c < widths.size())
-        out.append(widths[c] + 2 - std::min(wide, widths[c] + 2), ' ');
-      used += (c < widths.size() ? widths[c] : wide) + 2;
-    }
-    while (!out.empty() && out.back() == ' ') out.pop_back();
-    return out + "\n";
-  };
-  std::string out = line(header_, Colour::bold, 0, true);
-  for (const auto& row : rows_) out += line(row.cells, row.colour, row.coloured, false);
+  std::string out = line(header_, nullptr, widths, screen);
+  for (const auto& row : rows_) out += line(row.cells, &row, widths, screen);
   return out;
 }
 
@@ -120,8 +138,9 @@ Colour state_colour(std::string_view state) {
 
 std::string short_seconds(double seconds) {
   if (seconds < 0) return "-" + short_seconds(-seconds);
-  if (seconds < 10) return fmt::format("{:.1f}s", seconds);
-  const auto total = static_cast<std::int64_t>(seconds);
+  if (seconds > 0 && seconds < 0.995) return fmt::format("{:.2f}s", seconds);
+  if (seconds < 9.95) return fmt::format("{:.1f}s", seconds);
+  const auto total = static_cast<std::int64_t>(std::min(seconds, 1e15) + 0.05);
   if (total >= 86'400) return fmt::format("{}d{}h", total / 86'400, total / 3600 % 24);
   if (total >= 3600) return fmt::format("{}h{:02}m", total / 3600, total / 60 % 60);
   if (total >= 60) return fmt::format("{}m{:02}s", total / 60, total % 60);

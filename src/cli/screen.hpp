@@ -20,7 +20,7 @@ struct Screen {
   std::string paint(std::string_view text, Colour colour) const;
 };
 
-// Columns as wide as their widest cell; the last one is cut to the terminal's width.
+// Columns as wide as their widest cell; a line ends where the terminal ends.
 class Table {
  public:
   explicit Table(std::vector<std::string> header);
@@ -35,6 +35,10 @@ class Table {
     Colour colour = Colour::none;
     std::size_t coloured = 0;
   };
+  // `row` is null for the header.
+  static std::string line(const std::vector<std::string>& cells, const Row* row,
+                          const std::vector<std::size_t>& widths, const Screen& screen);
+
   std::vector<std::string> header_;
   std::vector<Row> rows_;
 };
@@ -44,6 +48,9 @@ std::size_t columns(std::string_view text);
 std::string cut(std::string_view text, std::size_t width);
 
 Colour state_colour(std::string_view state);
+// Text of others, safe to print: control characters but line ends and tabs become '?'.
+std::string harmless(std::string_view text);
+
 // "2h30m", "45s", "3d4h"
 std::string short_seconds(double seconds);
 // "in 5m", "3h ago", "now" for an RFC 3339 moment, against `now_unix_ms`; "" for "".

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/text.hpp"
+#include "base/units.hpp"
 #include "cli/jobs.hpp"
 
 namespace busbar::cli {
@@ -38,25 +39,36 @@ Result<std::string> read_file(const std::string& name) {
   return out;
 }
 
+// A number is written as one: "4" in quotes would be text.
 void put(Json& job, const char* field, const std::string& value) {
+  if (value.empty()) return;
+  const bool negative = value.front() == '-';
+  const auto number = parse_count(std::string_view(value).substr(negative ? 1 : 0));
+  if (number.ok())
+    job[field] = negative ? -*number : *number;
+  else
+    job[field] = value;
+}
+
+void put_text(Json& job, const char* field, const std::string& value) {
   if (!value.empty()) job[field] = value;
 }
 
 void add_options(Json& job, const JobOptions& options) {
-  put(job, "name", options.name);
+  put_text(job, "name", options.name);
   put(job, "cores", options.cores);
-  put(job, "memory", options.memory);
+  put_text(job, "memory", options.memory);
   put(job, "gpus", options.gpus);
-  put(job, "time", options.time);
-  put(job, "array", options.array);
-  put(job, "tenant", options.tenant);
+  put_text(job, "time", options.time);
+  put_text(job, "array", options.array);
+  put_text(job, "tenant", options.tenant);
   put(job, "tasks", options.tasks);
-  put(job, "coupling", options.coupling);
-  put(job, "launcher", options.launcher);
-  put(job, "output", options.output);
-  put(job, "begin", options.begin);
+  put_text(job, "coupling", options.coupling);
+  put_text(job, "launcher", options.launcher);
+  put_text(job, "output", options.output);
+  put_text(job, "begin", options.begin);
   put(job, "priority", options.priority);
-  put(job, "directory", options.directory);
+  put_text(job, "directory", options.directory);
   if (!options.after.empty()) job["after"] = options.after;
   if (options.exclusive) job["exclusive"] = true;
   if (options.hold) job["hold"] = true;
@@ -73,7 +85,13 @@ void add_options(Json& job, const JobOptions& options) {
 // The job file's text: as it is, or made from a script.
 Result<std::string> body_of(const std::string& name, const JobOptions& options) {
   BUSBAR_TRY(text, read_file(name));
-  if (!text.starts_with("#!")) return text;
+  if (!text.starts_with("#!")) {
+    if (options == JobOptions{}) return text;
+    return {Errc::invalid, fmt::format("{} is a job file, so options such as --cores are not for "
+                                       "it; write them into the file as fields",
+                                       name)};
+  }
+  if (!is_utf8(text)) return {Errc::invalid, fmt::format("{} is not UTF-8 text", name)};
   Json job = job_of_script(text, options);
   if (!job.contains("name"))
     job["name"] = name == "-" ? "script" : name.substr(name.rfind('/') + 1);
@@ -100,6 +118,17 @@ void print_submitted(const Context& context, const Json& answer) {
     else
       context.out(fmt::format("submitted job {} ({})\n", id, text_at(job, "name")));
   }
+}
+
+void print_claim(const Context& context, const Json& claim) {
+  std::string what = fmt::format("{:g} cores", number_at(claim, "cores"));
+  if (integer_at(claim, "memory_bytes") > 0)
+    what += ", " + short_bytes(integer_at(claim, "memory_bytes"));
+  const std::string devices = device_words(list_at(claim, "devices"));
+  if (!devices.empty()) what += ", " + devices;
+  const auto tasks = integer_at(claim, "tasks");
+  context.out(fmt::format("  {} task{} on {}: {}\n", tasks, tasks == 1 ? "" : "s",
+                          text_at(claim, "node"), what));
 }
 
 }  // namespace
@@ -137,6 +166,10 @@ int submit(const Context& context, const std::vector<std::string>& files, const 
 
 int run(const Context& context, const std::vector<std::string>& command,
         const JobOptions& options) {
+  if (command.empty()) {
+    fmt::print(stderr, "busbar: say what to run, such as `busbar run -- hostname`\n");
+    return exit_usage;
+  }
   const Json job = job_of_command(command, options);
   auto answer = post_job(context, "/v1/jobs",
                          job.dump(-1, ' ', false, Json::error_handler_t::replace), "command line");
@@ -163,14 +196,9 @@ int plan(const Context& context, const std::string& file) {
   for (const auto& job : list_at(*answer, "jobs")) {
     possible = possible && flag_at(job, "possible");
     const std::string starts = text_at(job, "starts");
-    std::string line = fmt::format("{}: ", text_at(job, "name"));
-    if (!starts.empty()) line += fmt::format("would start {}. ", relative(starts, now));
-    context.out(line + text_at(job, "sentence") + "\n");
-    for (const auto& claim : list_at(job, "claims"))
-      context.out(fmt::format("  {} x task on {}: {} cores, {}{}\n", integer_at(claim, "tasks"),
-                              text_at(claim, "node"), number_at(claim, "cores"),
-                              short_bytes(integer_at(claim, "memory_bytes")),
-                              flag_at(claim, "simulated") ? " (simulated)" : ""));
+    context.out(fmt::format("{}: {}{}\n", text_at(job, "name"), text_at(job, "sentence"),
+                            starts.empty() ? "" : fmt::format(" ({})", relative(starts, now))));
+    for (const auto& claim : list_at(job, "claims")) print_claim(context, claim);
   }
   return possible ? 0 : exit_refused;
 }

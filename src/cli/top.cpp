@@ -22,14 +22,15 @@ class RawTerminal {
     tcgetattr(STDIN_FILENO, &before_);
     termios raw = before_;
     raw.c_lflag &= static_cast<tcflag_t>(~(ICANON | ECHO));
+    raw.c_cc[VSUSP] = _POSIX_VDISABLE;
     tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-    write_all("\x1b[?1049h\x1b[?25l");
+    write_all("\x1b[?1049h\x1b[?25l\x1b[?7l");
     struct sigaction action {};
     action.sa_handler = note_end;
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
   }
   ~RawTerminal() {
-    write_all("\x1b[?25h\x1b[?1049l");
+    write_all("\x1b[?7h\x1b[?25h\x1b[?1049l");
     tcsetattr(STDIN_FILENO, TCSANOW, &before_);
   }
   RawTerminal(const RawTerminal&) = delete;
@@ -64,8 +65,8 @@ void add_header(const TopAnswers& answers, const Screen& screen, std::vector<std
   const Json& status = answers.status;
   const Json& jobs = object_at(status, "jobs");
   std::string counts;
-  for (const auto& [name, value] : jobs.items())
-    if (value.is_number()) counts += fmt::format("  {} {}", value.get<std::int64_t>(), name);
+  for (const char* name : {"pending", "running", "ended"})
+    counts += fmt::format("  {} {}", integer_at(jobs, name), name);
   out.push_back(screen.paint("busbar", Colour::bold) +
                 fmt::format(" {}  up {}  jobs:{}", text_at(status, "version"),
                             short_seconds(number_at(status, "uptime_seconds")), counts));
@@ -115,6 +116,7 @@ std::vector<std::string> top_frame(const TopAnswers& answers, const Screen& scre
   std::stable_sort(jobs.begin(), jobs.end(), [](const Json* a, const Json* b) {
     return (text_at(*a, "state") == "RUNNING") > (text_at(*b, "state") == "RUNNING");
   });
+  if (jobs.empty()) out.emplace_back("no waiting or running jobs");
   Table table({"JOB", "NAME", "USER", "STATE", "UNITS", "TIME", "WANTS", "WHERE OR WHY"});
   const std::size_t room = height > out.size() + 1 ? height - out.size() - 1 : 1;
   for (std::size_t i = std::min(scrolled, jobs.size()); i < jobs.size() && i < scrolled + room;
@@ -129,12 +131,13 @@ std::vector<std::string> top_frame(const TopAnswers& answers, const Screen& scre
                time_of(job, now), text_at(job, "resources"), where_or_why(job)},
               state_colour(state), 3);
   }
-  const std::string text = table.text(screen);
+  const std::string text = table.empty() ? "" : table.text(screen);
   for (std::size_t start = 0; start < text.size();) {
     const std::size_t end = text.find('\n', start);
     out.push_back(text.substr(start, end - start));
     start = end + 1;
   }
+  if (out.size() > height) out.resize(height);
   return out;
 }
 
@@ -175,7 +178,7 @@ std::size_t scroll(std::size_t at, char key, std::size_t page) {
 }  // namespace
 
 int top(const Context& context, bool once) {
-  if (once || context.screen.width == 0) {
+  if (once || context.screen.width == 0 || isatty(STDIN_FILENO) != 1) {
     const auto answers = ask(context);
     if (!answers.ok()) return context.fail(answers.error());
     for (const auto& line : top_frame(*answers, context.screen, 60, 0, now_unix_ms()))
@@ -195,8 +198,8 @@ int top(const Context& context, bool once) {
     if (answers.ok()) {
       const std::size_t shown = list_at(answers->jobs, "jobs").size();
       scrolled = std::min(scrolled, shown == 0 ? 0 : shown - 1);
-      for (const auto& line :
-           top_frame(*answers, screen, size.ws_row - std::size_t{1}, scrolled, now_unix_ms()))
+      for (const auto& line : top_frame(*answers, screen, std::max<std::size_t>(size.ws_row, 2) - 1,
+                                        scrolled, now_unix_ms()))
         frame += line + "\x1b[K\r\n";
     } else {
       frame += answers.error().text + "\x1b[K\r\n";

@@ -1,0 +1,27 @@
+// What a command line means before CLI11 sees it, and what to say when it means nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+class Error;
+}  // namespace CLI
+
+namespace busbar::cli {
+
+// CLI11 must not touch the command of `run` and the arguments of `journal`: it would read their
+// options as ours, and "[a,b]" as a list.
+struct Line {
+  std::vector<std::string> parsed;
+  std::vector<std::string> verbatim;
+};
+// `words` without the program's name.
+Line split_line(const CLI::App& app, const std::vector<std::string>& words);
+
+// A sentence, and where to find help.
+std::string usage_sentence(const CLI::App& app, const std::vector<std::string>& words,
+                           const CLI::Error& error);
+
+}  // namespace busbar::cli
