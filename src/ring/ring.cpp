@@ -101,7 +101,8 @@ bool Ring::turn() {
     inbox_.pop_front();
     take(std::move(next), now);
   }
-  if (dirty_ || !cursor_.finished || core::next_due(state_, state_.now()) <= now) plan_slice(now);
+  if (dirty_ || !cursor_.finished || core::next_due(state_, *index_, planned_at_) <= now)
+    plan_slice(now);
   append();
   look_up_overdue(now);
   externalise();
@@ -216,6 +217,7 @@ void Ring::act_on(const EventBody& body, const std::optional<core::AttemptRecord
 }
 
 void Ring::plan_slice(Tick now) {
+  planned_at_ = now;
   const bool fresh = cursor_.finished;
   if (fresh) {
     ++counters_.cycles;
@@ -282,7 +284,7 @@ void Ring::externalise() {
 
 Tick Ring::next_wake() const {
   if (dirty_ || !cursor_.finished || !inbox_.empty()) return state_.now();
-  return std::min(core::next_due(state_, state_.now()), next_look_up_);
+  return std::min(core::next_due(state_, *index_, planned_at_), next_look_up_);
 }
 
 // An attempt that should have started, or ended, and of which nothing was heard: ask by name. The
