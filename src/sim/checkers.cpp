@@ -95,7 +95,6 @@ std::optional<std::string> check_quotas(const core::State& state) {
 }
 
 std::optional<std::string> check_gangs(const core::State& state) {
-  std::map<std::pair<JobId, std::uint32_t>, std::uint32_t> live;
   for (const auto& [id, attempt] : state.attempts()) {
     const Job& job = state.find(id.unit.job)->job;
     std::map<std::uint32_t, std::uint32_t> tasks;
@@ -103,9 +102,6 @@ std::optional<std::string> check_gangs(const core::State& state) {
     if (job.coupling == Coupling::loose) {
       if (tasks.size() != 1 || tasks[id.unit.group] != 1)
         return fmt::format("a unit of loose job {} holds more than one task", job.id.value);
-      const auto parallel = job.groups[id.unit.group].parallel;
-      if (parallel != 0 && ++live[{job.id, id.unit.group}] > parallel)
-        return fmt::format("array {} runs more than {} units", job.id.value, parallel);
       continue;
     }
     for (std::uint32_t g = 0; g < job.groups.size(); ++g) {
@@ -116,6 +112,19 @@ std::optional<std::string> check_gangs(const core::State& state) {
     }
   }
   return std::nullopt;
+}
+
+std::optional<std::string> check_grant(const core::State& after, const Granted& granted) {
+  const UnitId& unit = granted.attempt.unit;
+  const auto* record = after.find(unit.job);
+  if (record == nullptr) return "an attempt of no job was granted";
+  const std::uint32_t parallel = record->job.groups[unit.group].parallel;
+  if (parallel == 0) return std::nullopt;
+  std::uint32_t live = 0;
+  for (const auto& [id, attempt] : after.attempts())
+    live += id.unit.job == unit.job && id.unit.group == unit.group ? 1 : 0;
+  if (live <= parallel) return std::nullopt;
+  return fmt::format("array {} runs {} units and may run {}", unit.job.value, live, parallel);
 }
 
 std::optional<std::string> History::see(const Event& event) {

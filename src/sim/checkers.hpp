@@ -11,11 +11,13 @@
 namespace busbar::sim {
 
 // Nothing oversold, counted from the attempts alone: cores, memory, scratch, named, ports and at
-// most 1,000 thousandths of a device on each node; an exclusive claim alone; hard quotas; array
-// limits; whole gangs.
+// most 1,000 thousandths of a device on each node; an exclusive claim alone; hard quotas; whole
+// gangs.
 std::optional<std::string> check_capacity(const core::State& state);
 std::optional<std::string> check_quotas(const core::State& state);
 std::optional<std::string> check_gangs(const core::State& state);
+// No grant takes an array over its limit. (A limit lowered later ends nothing that runs.)
+std::optional<std::string> check_grant(const core::State& after, const Granted& granted);
 
 // Watches events in order: a promised unit starts no later than promised unless the promise was
 // voided, an attempt is granted once and ends once, an attempt runs only after it was granted.

@@ -127,13 +127,14 @@ TEST(CheckGangs, AGangWithATaskMissing) {
   EXPECT_EQ(check_gangs(world.state), "gang 1 holds 2 tasks of group 0, wanted 3..3");
 }
 
-TEST(CheckGangs, AnArrayOverItsLimit) {
+TEST(CheckGrant, AnArrayOverItsLimit) {
   Planted world;
   world.add(array("a", {1, 4, 1}, 1));
   world.grant(unit(1, 0), world.n1);
-  EXPECT_EQ(check_gangs(world.state), std::nullopt);
+  EXPECT_EQ(check_grant(world.state, std::get<Granted>(world.events.back().body)), std::nullopt);
   world.grant(unit(1, 1), world.n1);
-  EXPECT_EQ(check_gangs(world.state), "array 1 runs more than 1 units");
+  EXPECT_EQ(check_grant(world.state, std::get<Granted>(world.events.back().body)),
+            "array 1 runs 2 units and may run 1");
 }
 
 TEST(CheckGangs, ALooseUnitIsOneTask) {

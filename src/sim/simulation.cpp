@@ -64,6 +64,8 @@ class Simulation : public ring::Observer {
     for (const auto& event : events) {
       replica_.apply(event);
       if (std::holds_alternative<Promised>(event.body)) ++result_.promises;
+      if (const auto* granted = std::get_if<Granted>(&event.body))
+        fail_if(check_grant(replica_, *granted));
       fail_if(history_.see(event));
       fail_if(replica_.invariants());
     }
@@ -154,7 +156,7 @@ class Simulation : public ring::Observer {
 
   void plan_rough_times() {
     for (std::uint32_t i = 0; i < options_.submissions; ++i) {
-      agenda_.add(moment(), [this] { submit(workload_.submission()); });
+      agenda_.add(moment(), [this] { submit(workload_.submission(agenda_.now())); });
       if (i % 2 == 0) {
         agenda_.add(moment(), [this] {
           if (!ring_) return;

@@ -50,9 +50,9 @@ TEST(Simulation, WithoutFaultsNothingCrashesAndWorkIsDone) {
 TEST(Simulation, CrashesStrikeAtEveryStep) {
   std::map<std::string, std::uint64_t> struck;
   std::uint64_t crashes = 0;
-  for (std::uint64_t seed = 21; seed <= 32; ++seed) {
+  for (std::uint64_t seed = 21; seed <= 36; ++seed) {
     SimulationOptions options = small(seed);
-    options.crash = 30;
+    options.crash = 50;
     const SimulationResult result = simulate(options);
     EXPECT_EQ(result.violation, "") << "seed " << seed;
     crashes += result.crashes;

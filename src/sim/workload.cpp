@@ -20,9 +20,11 @@ Resources Workload::resources() {
   Resources out;
   out.cores = MilliCores(static_cast<std::int64_t>(500 * (1 + rng_.below(8))));
   out.memory = gibibytes(static_cast<std::int64_t>(rng_.below(6)));
+  if (rng_.chance(1, 8)) out.scratch = gibibytes(static_cast<std::int64_t>(rng_.below(60)));
   if (rng_.chance(1, 3)) {
     DeviceRequest device;
     device.model = rng_.chance(1, 3) ? "H100" : "";
+    if (rng_.chance(1, 6)) device.memory_min_bytes = gibibytes(40);
     if (rng_.chance(1, 4)) {
       device.count = 1;
       device.share = MilliDevices(static_cast<std::int64_t>(250 * (1 + rng_.below(3))));
@@ -52,6 +54,7 @@ void Workload::give_tasks(Job& job) {
     group.count.max = group.count.min + static_cast<std::uint32_t>(rng_.chance(1, 4) ? 4 : 0);
     group.launcher = rng_.chance(1, 2) ? Launcher::tasks : Launcher::mpi;
     if (rng_.chance(1, 4)) group.tasks_per_node = 2;
+    if (rng_.chance(1, 10)) group.nodes = static_cast<std::uint32_t>(1 + rng_.below(3));
   }
   group.has_ready_probe =
       group.any_of[0].resources.ports > 0 && group.any_of.back().resources.ports > 0;
@@ -78,6 +81,7 @@ Job Workload::job(std::uint32_t position, std::uint32_t documents) {
     job.coupling = Coupling::tight;
   if (job.coupling == Coupling::tight && rng_.chance(1, 3))
     job.topology = {"rack", rng_.chance(1, 2), ""};
+  if (job.coupling == Coupling::tight && rng_.chance(1, 8)) job.topology.spread = "rack";
   if (rng_.chance(9, 10))
     job.time_limit = Span(static_cast<std::int64_t>(20'000 + rng_.below(400'000)));
   else
@@ -90,9 +94,13 @@ Job Workload::job(std::uint32_t position, std::uint32_t documents) {
   job.restart.max = static_cast<std::uint32_t>(rng_.below(4));
   job.restart.backoff = seconds(2);
   if (rng_.chance(1, 20)) job.exclude = {"n1"};
+  if (rng_.chance(1, 8)) job.checkpoint = {true, 10, seconds(10), {}};
+  if (rng_.chance(1, 12)) job.begin_at = now_ + seconds(static_cast<std::int64_t>(rng_.below(900)));
+  if (rng_.chance(1, 25))
+    job.deadline_at = now_ + minutes(static_cast<std::int64_t>(5 + rng_.below(60)));
   if (documents > 1 && position > 0 && rng_.chance(2, 3)) {
     Dependency after;
-    after.kind = static_cast<DependencyKind>(rng_.below(3));
+    after.kind = static_cast<DependencyKind>(rng_.below(4));
     after.document = static_cast<std::uint32_t>(rng_.below(position));
     after.name = fmt::format("doc{}", after.document);
     job.after.push_back(after);
@@ -100,7 +108,8 @@ Job Workload::job(std::uint32_t position, std::uint32_t documents) {
   return job;
 }
 
-SubmitJobs Workload::submission() {
+SubmitJobs Workload::submission(Tick now) {
+  now_ = now;
   SubmitJobs out;
   out.user = user_of(rng_.below(4));
   const auto documents = static_cast<std::uint32_t>(1 + (rng_.chance(1, 4) ? rng_.below(4) : 0));
@@ -154,6 +163,8 @@ Command Workload::meddling(const core::State& state, Tick now) {
       if (rng_.chance(1, 3))
         update.time_limit = minutes(static_cast<std::int64_t>(1 + rng_.below(9)));
       if (rng_.chance(1, 5)) update.deadline_at = now + minutes(20);
+      if (rng_.chance(1, 5)) update.begin_at = now + minutes(3);
+      if (rng_.chance(1, 4)) update.parallel = static_cast<std::uint32_t>(rng_.below(5));
       return update;
     }
     case 6:
@@ -165,6 +176,8 @@ Command Workload::meddling(const core::State& state, Tick now) {
       if (rng_.chance(1, 3)) return FenceNode{node, "pulled the plug", by};
       return ResumeNode{node, by};
     default: {
+      if (!state.reservations().empty() && rng_.chance(1, 3))
+        return EndReservation{state.reservations().begin()->second.name, by};
       MakeReservation make;
       make.name = fmt::format("window{}", rng_.below(1000));
       make.nodes = {node};

@@ -14,7 +14,7 @@ class Workload {
  public:
   explicit Workload(Rng rng) : rng_(rng) {}
 
-  SubmitJobs submission();
+  SubmitJobs submission(Tick now);
   // A cancel, hold, release, requeue, update, drain, resume, fence or reservation on something that
   // exists.
   Command meddling(const core::State& state, Tick now);
@@ -27,6 +27,7 @@ class Workload {
 
   Rng rng_;
   std::uint64_t made_ = 0;
+  Tick now_;
 };
 
 }  // namespace busbar::sim

@@ -1,6 +1,7 @@
 // busbar-sim: runs seeds of the deterministic simulation, each twice when asked, and compares
 // hashes.
-//   busbar-sim [--first-seed S] [--seeds N] [--twice] [--verbose]
+//   busbar-sim [--first-seed S] [--seeds N] [--crash C] [--twice] [--verbose]
+// --crash: how likely the loop dies at a step, in thousandths.
 // Prints one line per failing seed and "N passed, N failed" last; exits 1 when any failed.
 
 #include <fmt/format.h>
@@ -18,6 +19,7 @@ namespace {
 struct Arguments {
   std::uint64_t first = 1;
   std::uint64_t seeds = 100;
+  std::uint32_t crash = busbar::sim::SimulationOptions().crash;
   bool twice = false;
   bool verbose = false;
 };
@@ -37,6 +39,8 @@ Arguments read_arguments(int count, char** words) {
       out.first = number(words[++i]);
     } else if (word == "--seeds") {
       out.seeds = number(words[++i]);
+    } else if (word == "--crash") {
+      out.crash = static_cast<std::uint32_t>(number(words[++i]));
     } else if (word == "--twice") {
       out.twice = true;
     } else if (word == "--verbose") {
@@ -53,6 +57,7 @@ Arguments read_arguments(int count, char** words) {
 std::string run_seed(std::uint64_t seed, const Arguments& arguments) {
   busbar::sim::SimulationOptions options;
   options.seed = seed;
+  options.crash = arguments.crash;
   const auto first = busbar::sim::simulate(options);
   if (arguments.verbose)
     fmt::print("seed {}: hash {:016x} events {} crashes {} jobs {} runs {} promises {} end {}\n",
