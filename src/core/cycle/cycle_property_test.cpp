@@ -1,5 +1,6 @@
 // What holds for every history: random nodes, jobs, ends, losses and budgets.
 #include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
 #include <algorithm>
 
@@ -280,6 +281,12 @@ TEST(CycleProperty, TheSameHistoryGivesTheSameBytes) {
     EXPECT_EQ(first.digest(), second.digest());
     EXPECT_EQ(first.events(), second.events());
   }
+}
+
+RC_GTEST_PROP(CycleProperty, HoldsForAnySeedAndBudget, ()) {
+  const auto seed = *rc::gen::inRange<std::uint64_t>(4, 1'000'000'000);
+  const auto budget = *rc::gen::inRange<std::uint32_t>(1, 200);
+  RC_ASSERT(History(seed, false, budget).run(10) == "");
 }
 
 }  // namespace
