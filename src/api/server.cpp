@@ -82,8 +82,9 @@ class HttpServer : public Server {
       : options_(std::move(options)),
         context_(std::make_shared<asio::io_context>(static_cast<int>(options_.threads))),
         service_(options_, context_, replica, backend),
-        unix_acceptor_(*context_),
-        tcp_acceptor_(*context_) {}
+        doors_(asio::make_strand(*context_)),
+        unix_acceptor_(doors_),
+        tcp_acceptor_(doors_) {}
   ~HttpServer() override { stop(std::chrono::milliseconds(0)); }
 
   Result<Ok> open_unix();
@@ -91,7 +92,7 @@ class HttpServer : public Server {
   void start() override;
   void stop(std::chrono::milliseconds grace) override;
   std::uint16_t tcp_port() const override { return port_; }
-  std::vector<Metric> metrics() const override;
+  std::vector<Metric> metrics() const override { return service_.metrics(); }
   void replace(OperatorRule operators, TokenTable tokens) override {
     service_.replace(std::move(operators), std::move(tokens));
   }
@@ -113,7 +114,8 @@ class HttpServer : public Server {
 
   ServerOptions options_;
   std::shared_ptr<asio::io_context> context_;
-  mutable Service service_;
+  Service service_;
+  asio::strand<asio::io_context::executor_type> doors_;  // both acceptors live on it
   asio::local::stream_protocol::acceptor unix_acceptor_;
   asio::ip::tcp::acceptor tcp_acceptor_;
   std::shared_ptr<asio::ssl::context> tls_;
@@ -181,10 +183,8 @@ Result<Ok> HttpServer::open_tcp() {
 }
 
 void HttpServer::start() {
-  if (options_.unix_door)
-    asio::co_spawn(*context_, accept_loop(unix_acceptor_, true), asio::detached);
-  if (options_.tcp_door)
-    asio::co_spawn(*context_, accept_loop(tcp_acceptor_, false), asio::detached);
+  if (options_.unix_door) asio::co_spawn(doors_, accept_loop(unix_acceptor_, true), asio::detached);
+  if (options_.tcp_door) asio::co_spawn(doors_, accept_loop(tcp_acceptor_, false), asio::detached);
   for (std::size_t i = 0; i < options_.threads; ++i)
     threads_.emplace_back([context = context_] { context->run(); });
 }
@@ -276,7 +276,7 @@ void HttpServer::stop(std::chrono::milliseconds grace) {
   if (stopped_) return;
   stopped_ = true;
   service_.set_stopping();
-  asio::post(*context_, [this] {
+  asio::post(doors_, [this] {
     ErrorCode ignored;
     unix_acceptor_.close(ignored);
     tcp_acceptor_.close(ignored);
@@ -301,27 +301,6 @@ void HttpServer::stop(std::chrono::milliseconds grace) {
   context_->stop();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
-}
-
-std::vector<Metric> HttpServer::metrics() const {
-  const Counters& counters = service_.counters();
-  const auto number = [](const std::atomic<std::uint64_t>& value) {
-    return static_cast<double>(value.load());
-  };
-  std::vector<Metric> metrics = {
-      {"api_connections", "Connections open now.", false, number(counters.connections), ""},
-      {"api_streams", "Event streams open now.", false, number(counters.streams), ""},
-      {"api_accepted_total", "Connections taken.", true, number(counters.accepted), ""},
-      {"api_turned_away_total", "Connections refused for lack of room.", true,
-       number(counters.turned_away), ""},
-      {"api_timed_out_total", "Clients that were too slow.", true, number(counters.timed_out), ""},
-      {"api_malformed_total", "Requests that were not HTTP.", true, number(counters.malformed), ""},
-      {"api_requests_total", "Requests taken.", true, number(counters.requests), ""}};
-  for (int kind = 2; kind <= 5; ++kind)
-    metrics.push_back({"api_answers_total", "Answers by status.", true,
-                       number(counters.answers[kind]),
-                       "status=\"" + std::to_string(kind) + "xx\""});
-  return metrics;
 }
 
 }  // namespace

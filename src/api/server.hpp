@@ -73,7 +73,7 @@ class Server {
   // Takes no new connection, lets answers under way be sent, closes the rest after `grace`.
   virtual void stop(std::chrono::milliseconds grace) = 0;
   virtual std::uint16_t tcp_port() const = 0;  // 0 without a TCP door
-  // Requests answered, connections open, and so on; for Backend::metrics.
+  // Requests answered, connections open, and so on; /metrics has them too.
   virtual std::vector<Metric> metrics() const = 0;
   // New tokens or operators after a reload.
   virtual void replace(OperatorRule operators, TokenTable tokens) = 0;

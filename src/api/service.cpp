@@ -1,5 +1,6 @@
 #include "api/service.hpp"
 
+#include "api/metrics.hpp"
 #include "api/routes.hpp"
 #include "base/codec.hpp"
 #include "base/text.hpp"
@@ -151,6 +152,27 @@ void Service::set_stopping() {
   pulse_.beat();
 }
 
+std::vector<Metric> Service::metrics() const {
+  const auto number = [](const std::atomic<std::uint64_t>& value) {
+    return static_cast<double>(value.load());
+  };
+  std::vector<Metric> metrics = {
+      {"api_connections", "Connections open now.", false, number(counters_.connections), ""},
+      {"api_streams", "Event streams open now.", false, number(counters_.streams), ""},
+      {"api_accepted_total", "Connections taken.", true, number(counters_.accepted), ""},
+      {"api_turned_away_total", "Connections refused for lack of room.", true,
+       number(counters_.turned_away), ""},
+      {"api_timed_out_total", "Clients that were too slow.", true, number(counters_.timed_out), ""},
+      {"api_malformed_total", "Requests that were not HTTP.", true, number(counters_.malformed),
+       ""},
+      {"api_requests_total", "Requests taken.", true, number(counters_.requests), ""}};
+  for (int kind = 2; kind <= 5; ++kind)
+    metrics.push_back({"api_answers_total", "Answers by status.", true,
+                       number(counters_.answers[kind]),
+                       "status=\"" + std::to_string(kind) + "xx\""});
+  return metrics;
+}
+
 Caller Service::caller_of_token(const Request& request) {
   const std::string_view header = request.header("authorization");
   constexpr std::string_view scheme = "bearer ";
@@ -261,6 +283,9 @@ asio::awaitable<Answer> Service::answer_once(const Request& request, const Calle
                                    std::to_string(replica_.revision().value));
   }
   Outcome outcome = dispatch(request, caller, replica_, backend_);
+  auto* response = std::get_if<Response>(&outcome);
+  if (request.path == "/metrics" && response != nullptr && response->status == 200)
+    response->body += metrics_text(metrics());
   co_return co_await carry_out(outcome);
 }
 
@@ -268,12 +293,12 @@ asio::awaitable<Answer> Service::answer(const Request& request, const Caller& ca
   counters_.requests.fetch_add(1);
   std::string key;
   const std::string_view given = request.header("idempotency-key");
-  // A submission's key goes into the journal; the others are kept here.
+  // A submission's key goes into the journal, a plan changes nothing; the others are kept here.
   const bool keyed = !given.empty() && request.method == "POST" && caller.known;
   if (keyed && (given.size() > key_length_max || !is_utf8(given)))
     co_return error_response(
         Error{Errc::invalid, "an Idempotency-Key is text of at most 128 bytes"});
-  if (keyed && request.path != "/v1/jobs") {
+  if (keyed && request.path != "/v1/jobs" && request.path != "/v1/plan") {
     key = std::to_string(caller.user.uid) + " " + request.path + " " + std::string(given);
     Response known;
     switch (answered_.begin(key, digest(request.body), known)) {

@@ -84,6 +84,9 @@ class Service {
   UserRef user_of(std::uint32_t uid, std::uint32_t gid) { return people_.by_uid(uid, gid); }
   void replace(OperatorRule operators, TokenTable tokens);
 
+  // Of the doors themselves.
+  std::vector<Metric> metrics() const;
+
   const Timings& timings() const { return timings_; }
   std::size_t streams_max() const { return streams_max_; }
   Replica& replica() { return replica_; }

@@ -199,7 +199,13 @@ class SessionLoop {
     const Caller caller =
         session_.peer ? Caller{*session_.peer, true} : service_.caller_of_token(request);
     Answer result = co_await service_.answer(request, caller);
-    if (const auto* events = std::get_if<EventStream>(&result)) {
+    const auto* events = std::get_if<EventStream>(&result);
+    if (events != nullptr && request.method == "HEAD") {
+      Response header;
+      header.content_type = "text/event-stream";
+      co_return co_await send(request, header, keep_alive);
+    }
+    if (events != nullptr) {
       co_await stream_events(*events);
       co_return false;
     }

@@ -3,6 +3,7 @@
 
 #include "api/answers.hpp"
 #include "api/handlers.hpp"
+#include "api/metrics.hpp"
 #include "api/openapi.hpp"
 
 namespace busbar::api {
@@ -176,19 +177,6 @@ Totals totals_of(const Lens& lens) {
   return totals;
 }
 
-void add_metric(const Metric& metric, std::string_view& last, std::string& text) {
-  if (metric.name != last) {
-    text += "# HELP busbar_" + metric.name + " " + metric.help + "\n";
-    text += "# TYPE busbar_" + metric.name + (metric.counter ? " counter\n" : " gauge\n");
-    last = metric.name;
-  }
-  char number[40];
-  std::snprintf(number, sizeof number, " %.17g\n", metric.value);
-  text += "busbar_" + metric.name;
-  if (!metric.labels.empty()) text += "{" + metric.labels + "}";
-  text += number;
-}
-
 std::vector<Metric> state_metrics(const Totals& totals, const Backend& backend) {
   const auto gauge = [](const char* name, const char* help, double value, const char* labels = "") {
     return Metric{name, help, false, value, labels};
@@ -220,6 +208,24 @@ std::vector<Metric> state_metrics(const Totals& totals, const Backend& backend) 
 }
 
 }  // namespace
+
+std::string metrics_text(const std::vector<Metric>& metrics) {
+  std::string text;
+  std::string_view last;
+  for (const Metric& metric : metrics) {
+    if (metric.name != last) {
+      text += "# HELP busbar_" + metric.name + " " + metric.help + "\n";
+      text += "# TYPE busbar_" + metric.name + (metric.counter ? " counter\n" : " gauge\n");
+      last = metric.name;
+    }
+    char number[40];
+    std::snprintf(number, sizeof number, " %.17g\n", metric.value);
+    text += "busbar_" + metric.name;
+    if (!metric.labels.empty()) text += "{" + metric.labels + "}";
+    text += number;
+  }
+  return text;
+}
 
 Outcome show_status(const Call& call) {
   const Backend& backend = call.backend;
@@ -261,11 +267,8 @@ Outcome show_metrics(const Call& call) {
   const Totals totals = looking(call.replica, call.backend, totals_of);
   Response response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  std::string_view last;
-  const auto own = state_metrics(totals, call.backend);
-  const auto given = call.backend.metrics();
-  for (const Metric& metric : own) add_metric(metric, last, response.body);
-  for (const Metric& metric : given) add_metric(metric, last, response.body);
+  response.body = metrics_text(state_metrics(totals, call.backend));
+  response.body += metrics_text(call.backend.metrics());
   return response;
 }
 

@@ -30,6 +30,22 @@ void describe(V& visit, Like<SubmittedView> auto& view) {
   visit("warnings", view.warnings);
 }
 
+// A repeated key is answered with the first submission's jobs, whatever the file is now.
+void name_jobs(const Kept& kept, const Committed& committed, SubmittedView& view) {
+  view.revision = committed.revision;
+  view.jobs.resize(committed.jobs.size());
+  looking(*kept.replica, *kept.backend, [&](const Lens& lens) {
+    for (std::size_t i = 0; i < committed.jobs.size(); ++i) {
+      view.jobs[i].id = committed.jobs[i];
+      const core::JobRecord* record = lens.view.state.find(committed.jobs[i]);
+      if (record == nullptr) continue;
+      view.jobs[i].name = record->job.name;
+      view.jobs[i].units = units_of(record->job);
+    }
+    return 0;
+  });
+}
+
 }  // namespace
 
 Result<JobFile> read_submission(const Call& call) {
@@ -80,12 +96,9 @@ Outcome submit_jobs(const Call& call) {
   command.jobs = std::move(file.jobs);
   command.payloads = std::move(file.payloads);
   command.idempotency_key = std::string(call.request.header("idempotency-key"));
-  return Ask{std::move(command), [view = std::move(view)](const Committed& committed) mutable {
-               // A repeated key is answered with the first submission's jobs.
-               view.jobs.resize(committed.jobs.size());
-               for (std::size_t i = 0; i < committed.jobs.size(); ++i)
-                 view.jobs[i].id = committed.jobs[i];
-               view.revision = committed.revision;
+  return Ask{std::move(command),
+             [kept = keep(call), view = std::move(view)](const Committed& committed) mutable {
+               name_jobs(kept, committed, view);
                return json_response(view, 201);
              }};
 }
