@@ -122,7 +122,7 @@ class Ring {
   std::deque<Outgoing> outbox_;
   Batch batch_;
   core::Cursor cursor_;
-  Tick planned_at_;  // of the last slice: what was due until then it has seen
+  Tick planned_at_;    // of the last slice: what was due until then it has seen
   bool dirty_ = true;  // something since the last cycle's start may change a decision
   Tick next_look_up_{0};
   RingCounters counters_;

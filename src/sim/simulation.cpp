@@ -171,7 +171,9 @@ class Simulation : public ring::Observer {
         SimEngine& engine = beta_.node_count() > 0 && rng_.chance(1, 2) ? beta_ : alpha_;
         engine.lose_node(rng_.below(engine.node_count()), seconds(20));
       });
-      agenda_.add(moment(), [] { throw Crash{"between steps"}; });
+      agenda_.add(moment(), [this] {
+        if (ring_) throw Crash{"between steps"};  // what is down cannot die again
+      });
     }
   }
 
