@@ -7,9 +7,8 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 
-from harness import (BIN, Daemon, PATIENCE_S, Refused, Runner, cases_of, daemon, equal, expect,
+from harness import (BIN, Daemon, PATIENCE_S, Runner, cases_of, daemon, equal, expect,
                      holds_words, print_log, skip)
 
 CONFIG = "tenants:\n  - {name: default}\n  - {name: physics}\n"
@@ -39,13 +38,16 @@ JOB_FILES = [
     ("an array backwards", BASE + "array: 9-1\n", ["job.yaml:3:8", "array"]),
     ("too large an array", BASE + "array: 1-99999999\n", ["job.yaml:3:8", "array"]),
     ("mpi in a loose job", BASE + "launcher: mpi\n", ["mpi", "tight"]),
-    ("an unknown kind of dependency", BASE + "after: ['x:finished']\n", ["job.yaml:3:", "finished"]),
+    ("an unknown kind of dependency", BASE + "after: ['x:finished']\n",
+     ["job.yaml:3:", "finished"]),
     ("an unknown name to wait for", BASE + "after: [nobody]\n", ["nobody"]),
     ("a dependency on itself", BASE + "after: j\n", ["j"]),
     ("a cycle of dependencies",
-     "name: a\nafter: b\nrun: true\n---\nname: b\nafter: c\nrun: true\n---\nname: c\nafter: a\nrun: true\n",
+     "name: a\nafter: b\nrun: true\n---\nname: b\nafter: c\nrun: true\n---\n"
+     "name: c\nafter: a\nrun: true\n",
      ["job.yaml:10:8", "wait for each other", "a after b after c after a", "remove"]),
-    ("a name that two documents have", BASE + "---\n" + BASE + "---\nname: k\nafter: j\nrun: true\n",
+    ("a name that two documents have",
+     BASE + "---\n" + BASE + "---\nname: k\nafter: j\nrun: true\n",
      ["job.yaml:8:8", "after"]),
     ("an alias", "name: &n j\nrun: true\noutput: *n\n", ["job.yaml:1:", "anchor"]),
     ("an unknown tenant", BASE + "tenant: physcis\n", ["physcis", "physics"]),
@@ -59,18 +61,21 @@ IMPOSSIBLE = [
     ("more memory than there is", BASE + "memory: 900T\n", ["memory"]),
     ("more cores than there are", BASE + "cores: 9000\n", ["core"]),
     ("devices there are none of", BASE + "gpus: H100:2\n", ["H100"]),
-    ("a gang wider than the machine", BASE + "coupling: tight\ntasks: 5000\ncores: 1\n", ["5000", "Nearest"]),
+    ("a gang wider than the machine", BASE + "coupling: tight\ntasks: 5000\ncores: 1\n",
+     ["5000", "Nearest"]),
     ("a feature nobody has", BASE + "constraint: moonbase\n", ["features here", "Nearest"]),
 ]
 # what, the configuration, words
 CONFIGS = [
     ("an unknown key", "lisen: {}\n", ["busbard.yaml:1:1", "lisen", "listen"]),
-    ("an unknown inner key", "node:\n  featurs: [a]\n", ["busbard.yaml:2:3", "featurs", "features"]),
+    ("an unknown inner key", "node:\n  featurs: [a]\n",
+     ["busbard.yaml:2:3", "featurs", "features"]),
     ("malformed", "node: [\n", ["busbard.yaml:"]),
     ("a wrong span", "finished_keep: soon\n", ["busbard.yaml:1:16", "finished_keep", "soon"]),
     ("a wrong port range", "node: {ports: 9-8}\n", ["busbard.yaml:1:", "ports", "20000-20999"]),
     ("a default tenant that is none", "default_tenant: nobody\n", ["default_tenant"]),
-    ("a wrong address", "listen: {tcp: somewhere}\n", ["listen.tcp", "somewhere", "127.0.0.1:7433"]),
+    ("a wrong address", "listen: {tcp: somewhere}\n",
+     ["listen.tcp", "somewhere", "127.0.0.1:7433"]),
     ("an open address without TLS", "listen: {tcp: '0.0.0.0:0'}\n", ["tls"]),
 ]
 
@@ -185,9 +190,10 @@ def running_malformed_http(own):
 
 def running_wrong_requests(own):
     table = [("GET", "/v1/nothing", None, 404), ("DELETE", "/v1/jobs", None, 405),
-             ("POST", "/v1/jobs?directory=/", "name: [", 400), ("GET", "/v1/jobs?limit=0", None, 400),
-             ("GET", "/v1/jobs/17", None, 404),
-             ("POST", "/v1/reservations", "{", 400), ("POST", "/v1/reservations", '{"name":1}', 400),
+             ("POST", "/v1/jobs?directory=/", "name: [", 400),
+             ("GET", "/v1/jobs?limit=0", None, 400), ("GET", "/v1/jobs/17", None, 404),
+             ("POST", "/v1/reservations", "{", 400),
+             ("POST", "/v1/reservations", '{"name":1}', 400),
              ("POST", "/v1/jobs?directory=/", "x" * (1 << 21), 413)]
     for method, path, body, wanted in table:
         kind = "application/yaml" if "jobs" in path else "application/json"

@@ -147,7 +147,8 @@ class Daemon:
             except (OSError, http.client.HTTPException):
                 return None
         wait_until("the daemon answers", answers)
-        wait_until("its machine is registered", lambda: self.get("/v1/status")["nodes"]["reachable"])
+        wait_until("its machine is registered",
+                   lambda: self.get("/v1/status")["nodes"]["reachable"])
 
     def stop(self):
         """Graceful; its exit code."""
@@ -159,14 +160,17 @@ class Daemon:
         self.process.wait()
 
     def shim_pids(self):
-        """Of this state folder."""
+        return self.pids_of(b"busbar-shim")
+
+    def pids_of(self, program):
+        """Live processes of a program on this state folder."""
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if words[0].endswith(b"busbar-shim") and any(
+            if words[0].endswith(program) and any(
                     word.startswith(str(self.state).encode()) for word in words[1:]):
                 found.append(int(pid))
         return found
@@ -184,6 +188,15 @@ class Daemon:
                 found.append(int(pid))
         return found
 
+    def leftovers_with(self, word):
+        """Those whose command line holds the word."""
+        found = []
+        for pid in self.leftovers():
+            with contextlib.suppress(OSError):
+                if word.encode() in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+        return found
+
     def close(self):
         """Ends the daemon, its shim with all jobs, and takes the folder away."""
         if self.process and self.process.poll() is None:
@@ -191,6 +204,8 @@ class Daemon:
                 self.stop()
             except subprocess.TimeoutExpired:
                 self.kill()
+        for pid in self.pids_of(b"busbard"):  # started by `busbar up`
+            os.kill(pid, signal.SIGKILL)
         for number in (signal.SIGTERM, signal.SIGKILL):
             deadline = time.monotonic() + 15
             for pid in self.shim_pids():
@@ -355,6 +370,24 @@ def print_log(own):
         for line in shim_log.read_text(errors="replace").splitlines()[-LOG_LINES:]:
             print("  " + line[:300])
     print("---", flush=True)
+
+
+def stamps(text):
+    """Pairs (start, end) of lines `NAME start NS` and `NAME end NS`."""
+    times = {}
+    for line in text.splitlines():
+        name, word, moment = line.split()
+        times.setdefault(name, {})[word] = int(moment)
+    return [(pair["start"], pair["end"]) for pair in times.values()]
+
+
+def most_at_once(pairs):
+    changes = sorted([(start, 1) for start, _ in pairs] + [(end, -1) for _, end in pairs])
+    now = most = 0
+    for _, change in changes:
+        now += change
+        most = max(most, now)
+    return most
 
 
 class Runner:

@@ -73,8 +73,8 @@ def chain_job(name, draw):
              ("c", f"after: ['{name}-b:failed']\n", 0, Wanted("COMPLETED", {"": 0})),
              ("d", f"after: ['{name}-b:any']\n", 6, Wanted("FAILED", {"": 6})),
              ("e", f"after: {name}-b\n", 0, Wanted("CANCELLED", {}))]
-    text = "---\n".join(f"name: {name}-{part}\n{after}cores: 0.05\nrun: exec ./task {pause} {code} 99\n"
-                        for part, after, code, _ in parts)
+    text = "---\n".join(f"name: {name}-{part}\n{after}cores: 0.05\n"
+                        f"run: exec ./task {pause} {code} 99\n" for part, after, code, _ in parts)
     return text, [wanted for _, _, _, wanted in parts]
 
 

@@ -1,0 +1,354 @@
+#!/usr/bin/python3
+"""People at the command line: holding, cancelling, planning, explaining, draining, other users."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import time
+
+from harness import (BIN, Runner, cases_of, daemon, equal, expect, holds_words, print_log, skip,
+                     wait_until)
+
+CONFIG = """log_level: debug
+tenants:
+  - {name: default}
+  - {name: physics}
+node:
+  simulated_devices:
+    - {vendor: nvidia, model: H100, count: 2}
+"""
+SMALL = "cores: 0.02\n"
+
+
+# --- control
+
+
+def together_hold_and_release(own):
+    job = own.submit(f"name: held\nhold: true\n{SMALL}run: true\n")[0]
+    time.sleep(0.3)
+    equal(own.show(job)["state"], "PENDING", "a held job waits")
+    holds_words(own.cli("explain", job, code=0).out, ["held", "busbar release"], "explain")
+    own.cli("release", job, code=0)
+    equal(own.wait(job)["state"], "COMPLETED", "released")
+
+
+def together_hold_one_waiting_unit(own):
+    job = own.submit(f"name: some\narray: 1-4%1\n{SMALL}run: sleep 0.5\n")[0]
+    own.cli("hold", f"{job}_[3-4]", code=0)
+    wait_until("two units ended", lambda: own.show(job)["units"]["completed"] == 2)
+    time.sleep(0.2)
+    equal(own.show(job)["units"]["held"], 2, "two units are held")
+    own.cli("release", job, code=0)
+    equal(own.wait(job)["state"], "COMPLETED", "released")
+
+
+def together_cancel(own):
+    waiting, running = own.submit(f"""name: patient
+begin: +1h
+{SMALL}run: true
+---
+name: runner
+{SMALL}grace: 1s
+run: |
+  trap 'echo bye > runner.bye; exit 0' TERM
+  sleep 60 & wait
+""")
+    own.wait(running, "running")
+    wait_until("the trap is set", lambda: own.leftovers_with("sleep") or None)
+    time.sleep(0.2)
+    done = own.cli("cancel", waiting, running, code=0)
+    holds_words(done.out, [str(waiting), str(running)], "the answer names them")
+    for job in (waiting, running):
+        equal(own.wait(job)["state"], "CANCELLED", f"job {job}")
+    equal(own.read("runner.bye"), "bye\n", "it was asked to end")
+    equal(own.cli("cancel", waiting).code in (0, 3), True, "again does no harm")
+
+
+def together_cancel_units(own):
+    job = own.submit(f"name: few\narray: 1-3\n{SMALL}grace: 1s\nrun: exec sleep 60\n")[0]
+    own.wait(job, "running")
+    own.cli("cancel", f"{job}_2", code=0)
+    wait_until("one unit is cancelled",
+               lambda: own.unit(f"{job}_2")["state"] == "CANCELLED")
+    expect(own.unit(f"{job}_1")["state"] != "CANCELLED", "the others go on")
+    own.cli("cancel", job, code=0)
+    equal(own.wait(job)["state"], "CANCELLED", "the rest")
+
+
+def together_requeue(own):
+    job = own.submit(f"""name: back
+{SMALL}grace: 1s
+output: back.out
+run: |
+  echo "attempt $BUSBAR_ATTEMPT"
+  [ $BUSBAR_ATTEMPT = 1 ] && exec sleep 60
+  exit 0
+""")[0]
+    wait_until("it runs", lambda: own.read("back.out"))
+    own.cli("requeue", job, code=0)
+    equal(own.wait(job)["state"], "COMPLETED", "its second attempt")
+    equal(own.read("back.out"), "attempt 1\nattempt 2\n", "two attempts, one file")
+    equal([row["final"] for row in own.history(job)], [False, True], "the history")
+    own.cli("requeue", job, code=0)
+    equal(own.wait(job)["state"], "COMPLETED", "requeued after its end")
+    equal(own.read("back.out").splitlines()[-1], "attempt 3", "it ran again")
+
+
+def together_update(own):
+    job = own.submit(f"name: old\nbegin: +1h\n{SMALL}run: true\n")[0]
+    own.cli("update", job, "--priority", 10, "--name", "new", "--time", "5m", code=0)
+    shown = own.show(job)
+    equal((shown["priority"], shown["name"], shown["time_limit_seconds"]), (10, "new", 300.0),
+          "what was changed")
+    own.cli("update", job, "--begin", "now", code=0)
+    equal(own.wait(job)["state"], "COMPLETED", "its begin was moved")
+
+
+def together_begin_time(own):
+    started = time.time()
+    own.finish(f"name: soon\nbegin: +1s\n{SMALL}run: date +%s.%N > soon.at\n")
+    expect(float(own.read("soon.at")) >= started + 0.95, "not before its time")
+
+
+# --- the command line
+
+
+def together_run_exits_with_the_code(own):
+    done = own.cli("run", "--cores", "0.02", "--", "sh", "-c", "echo out; echo err >&2; exit 13")
+    equal(done.code, 13, "run's exit code")
+    holds_words(done.out, ["out", "err"], "run's output")
+    equal(own.cli("run", "--cores", "0.02", "--gpus", "B300:1", "--", "true").code, 3,
+          "run of what cannot be")
+
+
+def together_submit_a_script_and_wait(own):
+    own.write("script.sh", "#!/bin/sh\necho from a script\nexit 4\n")
+    done = own.cli("submit", "--wait", "--cores", "0.02", "--name", "scripted", "script.sh")
+    equal(done.code, 4, "the exit code of --wait")
+    equal(own.cli("wait", "scripted").code, 4, "wait by name")
+    holds_words(own.cli("logs", "scripted", code=0).out, ["from a script"], "its log")
+
+
+def together_submit_from_standard_input(own):
+    done = own.cli("--quiet", "submit", "-", code=0,
+                   standard_input=f"name: piped\n{SMALL}run: true\n---\n"
+                   f"name: piped2\n{SMALL}run: true\n")
+    ids = done.out.split()
+    equal(len(ids), 2, "two numbers, one a line")
+    equal(own.cli("wait", *ids).code, 0, "both ended well")
+
+
+def together_logs_follow(own):
+    job = own.submit(f"""name: chatty
+{SMALL}run: |
+  for i in 1 2 3; do echo "line $i"; sleep 0.3; done
+""")[0]
+    done = own.cli("logs", "-f", job, code=0)
+    equal(done.out, "line 1\nline 2\nline 3\n", "all of it, once")
+    equal(own.cli("logs", "--tail", 1, job, code=0).out, "line 3\n", "the last line")
+
+
+def together_documents_are_atomic(own):
+    done = own.cli("submit", "-", standard_input=f"name: good-one\n{SMALL}run: true\n---\n"
+                   f"name: bad-one\n{SMALL}gpus: B300:1\nrun: true\n")
+    equal(done.code, 3, "one document is impossible")
+    equal(own.ask("ps", "-a", "--name", "good-one")["jobs"], [], "nothing of it was submitted")
+    good, bad = own.submit(f"name: good-one\n{SMALL}run: true\n---\nname: two\n{SMALL}run: true\n")
+    for job in (good, bad):
+        equal(own.wait(job)["state"], "COMPLETED", "both run")
+
+
+def together_plan_does_not_submit(own):
+    own.write("plan.yaml", f"name: planned\n{SMALL}memory: 10M\ntime: 1m\nrun: touch planned.ran\n")
+    answer = own.ask("plan", "plan.yaml")["jobs"][0]
+    expect(answer["possible"], "it is possible", answer)
+    equal(len(answer["claims"]), 1, "where it would run")
+    holds_words(own.cli("plan", "plan.yaml", code=0).out, ["planned", "start"], "the sentence")
+    time.sleep(0.2)
+    equal(own.ask("ps", "-a", "--name", "planned")["jobs"], [], "nothing was submitted")
+
+
+def together_several_ways_to_name_a_job(own):
+    job = own.finish(f"name: named-{os.getpid()}\n{SMALL}run: true\n")
+    equal(own.ask("show", f"named-{os.getpid()}")["id"], job, "by name")
+    equal(own.cli("show", "no-such-job").code, 3, "an unknown name")
+    equal(own.cli("show", 999999).code, 3, "an unknown number")
+
+
+def together_history_and_events(own):
+    job = own.finish(f"name: told\n{SMALL}run: exit 0\n")
+    rows = own.ask("history", "--job", job)["rows"]
+    equal([(row["ref"], row["state"], row["user"]) for row in rows],
+          [(str(job), "COMPLETED", pwd.getpwuid(os.geteuid()).pw_name)], "its row")
+    own.cli("top", "--once", code=0)
+    holds_words(own.cli("nodes", code=0).out, ["simulated"], "nodes says what is simulated")
+    holds_words(own.cli("tenants", code=0).out, ["physics", "default"], "tenants")
+
+
+# --- what concerns the whole machine: one at a time
+
+
+def turn_explain_predicts_a_start(own):
+    total = own.get("/v1/status")["cores"]["total"]
+    wide, waiting = own.submit(f"""name: wide
+cores: {total:g}
+time: 1m
+grace: 1s
+run: exec sleep 60
+---
+name: waiting
+cores: {total:g}
+time: 1m
+run: true
+""")
+    own.wait(wide, "running")
+
+    def predicted():
+        found = own.get(f"/v1/jobs/{waiting}/explain")
+        return found if found["predicted_start"] else None
+
+    answer = wait_until("a predicted start", predicted)
+    expect(20 < answer["predicted_in_seconds"] < 90, "about a minute", answer)
+    equal(answer["position"], 1, "its place in the queue")
+    equal(answer["blockers"], [wide], "who stands before it")
+    holds_words(own.cli("explain", waiting, code=0).out, ["core", "predicted start", str(wide)],
+                "explain")
+    own.write("small.yaml", "name: small\ncores: 1\ntime: 10m\nrun: true\n")
+    planned = own.ask("plan", "small.yaml")["jobs"][0]
+    expect(planned["in_seconds"] is None or planned["in_seconds"] > 20,
+           "plan sees what runs and what is promised", planned)
+    own.cli("cancel", wide, code=0)
+    equal(own.wait(waiting)["state"], "COMPLETED", "it ran when room was made")
+
+
+def turn_priority_goes_first(own):
+    total = own.get("/v1/status")["cores"]["total"]
+    blocker, low, high = own.submit("---\n".join(f"""name: {name}
+cores: {total:g}
+priority: {priority}
+grace: 1s
+time: 1m
+run: |
+  echo {name} >> order.out
+  {line}
+""" for name, priority, line in (("blocker", 20, "exec sleep 60"), ("low", 0, "exit 0"),
+                                 ("high", 0, "exit 0"))))
+    own.wait(blocker, "running")
+    own.cli("update", high, "--priority", 5, code=0)
+    own.cli("cancel", blocker, code=0)
+    for job in (low, high):
+        equal(own.wait(job)["state"], "COMPLETED", "its end")
+    equal(own.read("order.out").split(), ["blocker", "high", "low"], "the order")
+
+
+def turn_drain_and_resume(own):
+    node = own.get("/v1/nodes")["nodes"][0]["name"]
+    runs = own.submit(f"name: stays\n{SMALL}run: sleep 1\n")[0]
+    own.wait(runs, "running")
+    own.cli("drain", node, "--reason", "new memory", code=0)
+    job = own.submit(f"name: drained\n{SMALL}run: true\n")[0]
+    equal(own.wait(runs)["state"], "COMPLETED", "what runs goes on")
+    equal(own.show(job)["state"], "PENDING", "nothing starts on a drained node")
+    holds_words(own.cli("explain", job, code=0).out, ["drain"], "explain")
+    wait_until("it is shown drained",
+               lambda: own.get(f"/v1/nodes/{node}")["state"] == "DRAINED")
+    equal(own.get(f"/v1/nodes/{node}")["drain_reason"], "new memory", "the reason")
+    own.cli("resume", node, code=0)
+    equal(own.wait(job)["state"], "COMPLETED", "after resume")
+
+
+def turn_reservation_blocks(own):
+    own.cli("reservation", "make", "window", "--start", "+20s", "--duration", "1h", code=0)
+    long, short = own.submit(f"name: long\n{SMALL}time: 10m\nrun: true\n---\n"
+                             f"name: short\n{SMALL}time: 2s\ngrace: 1s\nrun: true\n")
+    equal(own.wait(short)["state"], "COMPLETED", "what ends before the window runs")
+    equal(own.show(long)["state"], "PENDING", "what would reach into it waits")
+    holds_words(own.cli("explain", long, code=0).out, ["reserv"], "explain")
+    holds_words(own.cli("reservation", "list", code=0).out, ["window"], "the list")
+    own.cli("reservation", "end", "window", code=0)
+    equal(own.wait(long)["state"], "COMPLETED", "after its end")
+
+
+def turn_exclusive(own):
+    small = own.submit(f"name: neighbour\n{SMALL}run: sleep 0.7; date +%s%N > neighbour.end\n")[0]
+    own.wait(small, "running")
+    own.finish("name: alone\nexclusive: true\ncores: 1\nrun: date +%s%N > alone.start\n")
+    own.wait(small)
+    expect(int(own.read("alone.start")) > int(own.read("neighbour.end")), "it was alone")
+
+
+def turn_reload(own):
+    own.config.write_text(CONFIG + "limits: {default_time: 30m}\n")
+    own.cli("config", "reload", code=0)
+    holds_words(own.cli("config", "show", code=0).out, ["default_time: 1800000ms"],
+                "what is in force")
+    job = own.finish(f"name: limited\n{SMALL}run: true\n")
+    equal(own.show(job)["time_limit_seconds"], 1800.0, "the new default holds")
+    own.config.write_text(CONFIG + "limitz: {}\n")
+    done = own.cli("config", "reload")
+    equal(done.code, 3, "a wrong file is refused")
+    holds_words(done.err, ["limitz", "limits"], "and the nearest key is named")
+
+
+def turn_jobs_of_another_user(own):
+    if os.geteuid() != 0:
+        skip("only root can run jobs as others")
+    if not shutil.which("setpriv"):
+        skip("setpriv is not installed")
+    nobody = pwd.getpwnam("nobody")
+    reach = own.home / "reach"
+    reach.mkdir(mode=0o755)
+    work = own.home / "theirs"
+    work.mkdir()
+    os.chown(work, nobody.pw_uid, nobody.pw_gid)
+    own.stop()
+    own.config.write_text(CONFIG + f"listen: {{socket: {reach}/busbar.sock}}\n")
+    own.socket = reach / "busbar.sock"
+    own.environment["BUSBAR_SOCKET"] = str(own.socket)
+    own.start()
+    prefix = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    probe = subprocess.run([*prefix, str(BIN / "busbar"), "version"], check=False,
+                           capture_output=True, text=True)
+    if probe.returncode != 0:
+        skip(f"nobody cannot run {BIN / 'busbar'}")
+    text = (f"name: theirs\n{SMALL}directory: {work}\nmemory: 50M\noutput: '%j.out'\n"
+            "run: id -u; id -g; touch made\n")
+    ids = own.cli("--quiet", "submit", "-", code=0, standard_input=text, prefix=prefix).out.split()
+    equal(own.cli("wait", *ids, prefix=prefix).code, 0, "it ended well")
+    output = work / f"{ids[0]}.out"
+    equal(output.read_text().split(), [str(nobody.pw_uid), str(nobody.pw_gid)], "it ran as nobody")
+    equal({path.stat().st_uid for path in (output, work / "made")}, {nobody.pw_uid},
+          "its files are nobody's")
+    holds_words(own.cli("logs", ids[0], code=0, prefix=prefix).out, [str(nobody.pw_uid)], "its log")
+    mine = own.submit(f"name: mine\n{SMALL}run: exec sleep 30\n")[0]
+    denied = own.cli("cancel", mine, prefix=prefix)
+    equal(denied.code, 3, "nobody may not cancel root's job")
+    equal(own.cli("drain", own.get("/v1/nodes")["nodes"][0]["name"], prefix=prefix).code, 3,
+          "nobody is no operator")
+    sly = own.cli("--quiet", "submit", "-", prefix=prefix, code=0,
+                  standard_input=f"name: sly\n{SMALL}output: {own.home}/sly.out\nrun: id -u\n"
+                  "restart: {on: [node], backoff: 50ms}\n").out.strip()
+    wait_until("it is held", lambda: own.show(sly)["units"]["held"])
+    expect(not (own.home / "sly.out").exists(), "no file is written with root's rights")
+    own.post(f"/v1/jobs/{sly}/cancel")
+    own.post(f"/v1/jobs/{mine}/cancel")
+    own.wait(mine)
+
+
+def main():
+    module = sys.modules[__name__]
+    runner = Runner()
+    with daemon(CONFIG) as own:
+        runner.together(cases_of(module, "together_"), own)
+        for case in cases_of(module, "turn_"):
+            own.cancel_all()
+            runner.in_turn([case], own)
+        if runner.failed:
+            print_log(own)
+    return runner.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
