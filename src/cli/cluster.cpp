@@ -232,7 +232,7 @@ std::int64_t print_event(const Context& context, std::string_view line) {
   if (context.json || !event.is_object())
     context.out(std::string(data) + "\n");
   else if (!text_at(event, "kind").empty())
-    context.out(fmt::format("{}  {:<18} {}\n", text_at(event, "time"), text_at(event, "kind"),
+    context.out(fmt::format("{}  {:<20} {}\n", text_at(event, "time"), text_at(event, "kind"),
                             text_at(event, "text")));
   return 0;
 }

@@ -22,7 +22,7 @@ using Action = std::function<int(const Context&)>;
 
 // The whole tree and what the options were filled into.
 struct Tree {
-  CLI::App app{"One entry for every kind of computing job."};
+  CLI::App app{"One entry for every kind of computing job.", "busbar"};
   Action action;
   bool json = false, quiet = false, no_color = false;
   Endpoint endpoint;

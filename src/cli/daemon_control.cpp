@@ -210,6 +210,9 @@ int up(const Context& context, const UpOptions& options) {
     return 0;
   }
   make_folders(places->state);
+  if (access(places->state.c_str(), W_OK | X_OK) != 0)
+    return context.fail({Errc::denied, fmt::format("the state folder {} cannot be used: {}",
+                                                   places->state, std::strerror(errno))});
   if (options.foreground) {
     auto argv = pointers(words);
     execvp(argv[0], argv.data());

@@ -279,6 +279,10 @@ int wait(const Context& context, const std::vector<std::string>& references,
       if (!answer.ok()) return context.fail(answer.error()), exit_busbar_failed;
       if (flag_at(*answer, "done")) {
         worst = std::max(worst, exit_code_of(*answer));
+        const std::string state = text_at(*answer, "state");
+        if (is_final(state) && state != "COMPLETED")
+          context.note(fmt::format("job {} ended {}: {}", reference, state,
+                                   text_at(object_at(*answer, "job"), "reason")));
         if (context.json) context.out(answer->dump(2) + "\n");
         break;
       }

@@ -121,9 +121,9 @@ void print_submitted(const Context& context, const Json& answer) {
 }
 
 void print_claim(const Context& context, const Json& claim) {
-  std::string what = fmt::format("{:g} cores", number_at(claim, "cores"));
+  std::string what = fmt::format("cores {:g}", number_at(claim, "cores"));
   if (integer_at(claim, "memory_bytes") > 0)
-    what += ", " + short_bytes(integer_at(claim, "memory_bytes"));
+    what += ", memory " + short_bytes(integer_at(claim, "memory_bytes"));
   const std::string devices = device_words(list_at(claim, "devices"));
   if (!devices.empty()) what += ", " + devices;
   const auto tasks = integer_at(claim, "tasks");
@@ -196,8 +196,9 @@ int plan(const Context& context, const std::string& file) {
   for (const auto& job : list_at(*answer, "jobs")) {
     possible = possible && flag_at(job, "possible");
     const std::string starts = text_at(job, "starts");
-    context.out(fmt::format("{}: {}{}\n", text_at(job, "name"), text_at(job, "sentence"),
-                            starts.empty() ? "" : fmt::format(" ({})", relative(starts, now))));
+    context.out(
+        fmt::format("{}: {}{}\n", text_at(job, "name"), text_at(job, "sentence"),
+                    starts.empty() ? "" : fmt::format(" (starts {})", relative(starts, now))));
     for (const auto& claim : list_at(job, "claims")) print_claim(context, claim);
   }
   return possible ? 0 : exit_refused;
