@@ -3,10 +3,13 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 
 namespace busbar::daemon {
 namespace {
+
+constexpr std::int64_t wall_drift_ms_max = 20;
 
 std::int64_t read_ms(clockid_t which) {
   timespec now{};
@@ -48,13 +51,21 @@ Tick SystemClock::now() {
   return at;
 }
 
+// Kept while it is about right, so that a moment reads the same every time it is asked for.
+std::int64_t SystemClock::wall_offset_ms() const {
+  const std::int64_t now = read_ms(CLOCK_REALTIME) - (read_ms(CLOCK_BOOTTIME) + offset_ms_);
+  const std::int64_t kept = wall_offset_ms_.load();
+  if (std::abs(now - kept) <= wall_drift_ms_max) return kept;
+  wall_offset_ms_ = now;
+  return now;
+}
+
 std::int64_t SystemClock::unix_ms(Tick at) const {
-  if (at == tick_never) return INT64_MAX;
-  return read_ms(CLOCK_REALTIME) + (at.value - (read_ms(CLOCK_BOOTTIME) + offset_ms_));
+  return at == tick_never ? INT64_MAX : at.value + wall_offset_ms();
 }
 
 Tick SystemClock::tick_of_unix_ms(std::int64_t unix_ms) const {
-  return Tick(unix_ms - read_ms(CLOCK_REALTIME) + read_ms(CLOCK_BOOTTIME) + offset_ms_);
+  return Tick(unix_ms - wall_offset_ms());
 }
 
 ClockMark SystemClock::mark() const {

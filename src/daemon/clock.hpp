@@ -25,9 +25,12 @@ class SystemClock : public Clock {
   Tick read() const;
 
  private:
+  std::int64_t wall_offset_ms() const;
+
   std::string boot_id_;
   std::atomic<std::int64_t> offset_ms_{0};  // tick = CLOCK_BOOTTIME + offset
   std::atomic<std::int64_t> last_{0};
+  mutable std::atomic<std::int64_t> wall_offset_ms_{0};  // unix = tick + offset
 };
 
 std::string read_boot_id();

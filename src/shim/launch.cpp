@@ -30,6 +30,17 @@ struct Child {
     if (write(place.report_fd, line.data(), line.size()) < 0) _exit(126);
     _exit(127);
   }
+  // What the user asked for cannot be run: as in a shell, it has run and ended with 127 or 126, and
+  // its error file says why. Anything else may be the machine's fault: a failed launch.
+  [[noreturn]] void fail_program(const std::string& what, int error) const {
+    const bool absent = error == ENOENT || error == ENOTDIR;
+    const bool unfit = error == EACCES || error == EPERM || error == ENOEXEC || error == EISDIR ||
+                       error == ELOOP || error == ENAMETOOLONG || error == E2BIG || error == EINVAL;
+    if (!absent && !unfit) fail(what, error);
+    const std::string line = "busbar: " + what + ": " + std::strerror(error) + "\n";
+    if (write(STDERR_FILENO, line.data(), line.size()) < 0) fail(what, error);
+    _exit(absent ? 127 : 126);
+  }
   void need(bool done, const std::string& what) const {
     if (!done) fail(what, errno);
   }
@@ -102,14 +113,15 @@ struct Child {
   }
 
   void arrange_files() const {
+    // First: the folders of an output file are made, and must not make a mistyped directory.
+    need(chdir(process.working_directory.c_str()) == 0,
+         "cannot enter the working directory " + printable(process.working_directory, 400));
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     need(null >= 0, "cannot open /dev/null");
     const std::string& error = process.error_path;
     const int out = process.output_path.empty() ? null : open_output(process.output_path);
     const int err = error.empty() || error == process.output_path ? out : open_output(error);
     need(dup2(null, 0) == 0 && dup2(out, 1) == 1 && dup2(err, 2) == 2, "cannot place its files");
-    need(chdir(process.working_directory.c_str()) == 0,
-         "cannot enter the working directory " + printable(process.working_directory, 400));
   }
 
   // Descriptor 3 is the script, open for its interpreter; nothing else is inherited.
@@ -150,8 +162,8 @@ struct Child {
     }
     prctl(PR_SET_PDEATHSIG, 0);
     execvp(arguments[0], arguments.data());
-    if (!script.empty()) fail("its script cannot be run; look at its #! line", errno);
-    fail("cannot run the program " + printable(words[0], 400), errno);
+    if (!script.empty()) fail_program("its script cannot be run; look at its #! line", errno);
+    fail_program("cannot run the program " + printable(words[0], 400), errno);
   }
 
   static std::string_view name_of(const std::string& variable) {

@@ -206,11 +206,13 @@ TEST_F(ShimTest, SaysWhyALaunchFailed) {
     const char* said;
   };
   const Row rows[] = {
-      {[](auto& r) { r.processes[0].script = 0, r.processes[0].arguments = {"no-such-program"}; },
-       "cannot run the program no-such-program: No such file"},
-      {[](auto& r) { r.scripts[0] = "#!/no/such/shell\n"; }, "look at its #! line"},
       {[](auto& r) { r.processes[0].working_directory = "/no/such"; },
        "cannot enter the working directory /no/such: No such file"},
+      {[this](auto& r) {
+         r.processes[0].working_directory = root_ + "/typo";
+         r.processes[0].output_path = root_ + "/typo/out";
+       },
+       "/typo: No such file"},
       {[this](auto& r) { r.processes[0].output_path = root_ + "/link"; }, "is a symbolic link"},
       {[this](auto& r) { r.processes[0].error_path = root_ + "/file/under/x"; }, "/file"},
       {[](auto& r) { r.processes[0].output_path = "/proc/nothing/x"; }, "/proc/nothing"},
@@ -227,6 +229,32 @@ TEST_F(ShimTest, SaysWhyALaunchFailed) {
     EXPECT_NE(exited.detail.find(row.said), std::string::npos) << exited.detail;
   }
   EXPECT_EQ(slurp("/etc/passwd").find("exit"), std::string::npos);
+}
+
+TEST_F(ShimTest, AProgramThatCannotBeRunEndsAsInAShell) {
+  auto daemon = begin();
+  struct Row {
+    std::function<void(StartRequest&)> change;
+    int code;
+    const char* said;
+  };
+  const Row rows[] = {
+      {[](auto& r) { r.processes[0].script = 0, r.processes[0].arguments = {"no-such-program"}; },
+       127, "cannot run the program no-such-program: No such file"},
+      {[](auto& r) { r.processes[0].script = 0, r.processes[0].arguments = {"/etc/passwd"}; }, 126,
+       "cannot run the program /etc/passwd: Permission denied"},
+      {[](auto& r) { r.scripts[0] = "#!/no/such/shell\n"; }, 127, "look at its #! line"}};
+  int number = 0;
+  for (const Row& row : rows) {
+    StartRequest request = script("p" + std::to_string(number), "exit 0");
+    request.processes[0].output_path = root_ + "/said" + std::to_string(number);
+    row.change(request);
+    const Exited exited = daemon->run(request);
+    EXPECT_EQ(exited.cause, Cause::exited) << row.said;
+    EXPECT_EQ(exited.code, row.code) << row.said;
+    const std::string said = slurp(root_ + "/said" + std::to_string(number++));
+    EXPECT_NE(said.find(row.said), std::string::npos) << said;
+  }
 }
 
 TEST_F(ShimTest, RefusesRequestsThatMakeNoSense) {

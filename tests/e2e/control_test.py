@@ -260,7 +260,7 @@ def turn_drain_and_resume(own):
 
 
 def turn_reservation_blocks(own):
-    own.cli("reservation", "make", "window", "--start", "+20s", "--duration", "1h", code=0)
+    own.cli("reservation", "make", "window", "--start", "+3m", "--duration", "1h", code=0)
     long, short = own.submit(f"name: long\n{SMALL}time: 10m\nrun: true\n---\n"
                              f"name: short\n{SMALL}time: 2s\ngrace: 1s\nrun: true\n")
     equal(own.wait(short)["state"], "COMPLETED", "what ends before the window runs")
