@@ -170,6 +170,10 @@ Result<Response> Client::send_once(const Request& request, bool& safe_to_repeat)
                        (code == CURLE_OPERATION_TIMEDOUT && request.idle_seconds > 0);
   if (code != CURLE_OK && !stopped) {
     safe_to_repeat = code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST;
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+      return {Errc::denied, fmt::format("the certificate of {} is not trusted; name a file with "
+                                        "the certificate of its authority by --ca-file",
+                                        endpoint_.url)};
     return unreachable(curl_easy_strerror(code));
   }
   if (sink.response.status >= 400) return api_error(sink.response);

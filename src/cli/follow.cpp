@@ -102,7 +102,7 @@ Result<std::vector<Reader>> readers_of(const Context& context, const std::string
   one.error = options.error;
   one.attempt = options.attempt;
   one.rank = options.rank == "all" ? "0" : options.rank;
-  if (reference.find_first_of("_.") != std::string::npos) return std::vector<Reader>{one};
+  if (is_unit_reference(reference)) return std::vector<Reader>{one};
   BUSBAR_TRY(page, context.get("/v1/jobs/" + escape(reference) + "/units", {{"limit", "1000"}}));
   const Json& runs = list_at(page, "units");
   std::vector<Reader> out;
@@ -194,6 +194,12 @@ int print_logs(const Context& context, const std::string& reference, const LogOp
 }
 
 }  // namespace
+
+bool is_unit_reference(const std::string& reference) {
+  const std::size_t digits = reference.find_first_not_of("0123456789");
+  return digits != 0 && digits != std::string::npos &&
+         (reference[digits] == '_' || reference[digits] == '.');
+}
 
 std::vector<std::string> expand_reference(const std::string& reference, std::size_t count_max) {
   const std::size_t open = reference.find('[');

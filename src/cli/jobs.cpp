@@ -138,7 +138,7 @@ int ps(const Context& context, const ListOptions& options) {
 }
 
 int show(const Context& context, const std::string& reference) {
-  const bool unit = reference.find_first_of("_.") != std::string::npos;
+  const bool unit = is_unit_reference(reference);
   auto answer = context.get((unit ? "/v1/units/" : "/v1/jobs/") + escape(reference));
   if (!answer.ok()) return context.fail(answer.error());
   if (context.json) return context.out(answer->dump(2) + "\n"), 0;
@@ -266,6 +266,10 @@ int update(const Context& context, const std::string& reference, const UpdateOpt
   if (!options.deadline.empty()) body["deadline"] = options.deadline;
   if (options.priority) body["priority"] = *options.priority;
   if (options.parallel) body["parallel"] = *options.parallel;
+  if (body.empty()) {
+    fmt::print(stderr, "busbar: say what to change; `busbar update --help` shows how\n");
+    return exit_usage;
+  }
   auto response = context.client.patch("/v1/jobs/" + escape(reference), body.dump());
   if (!response.ok()) return context.fail(response.error());
   const Json answer = Json::parse(response->body, nullptr, false);

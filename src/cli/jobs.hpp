@@ -20,6 +20,8 @@ struct JobOptions {
   friend bool operator==(const JobOptions&, const JobOptions&) = default;
 };
 
+// "17_4", "17.learner.0"; not a job's number and not its name, which may have dots.
+bool is_unit_reference(const std::string& reference);
 // "5_1", "5_2", "5_4" of "5_[1-2,4]", at most `count_max`; what has no brackets is itself.
 std::vector<std::string> expand_reference(const std::string& reference, std::size_t count_max);
 // "4 x H100 (simulated), 1 x A100" of a claim's devices; shares are added up.

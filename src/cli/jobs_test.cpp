@@ -56,6 +56,13 @@ TEST(ExpandReference, UnitsOfARange) {
   EXPECT_EQ(expand_reference("17", 0), Units{});
 }
 
+TEST(UnitReference, BeginsWithAJobsNumber) {
+  for (const char* unit : {"17_4", "17_[1-3]", "17.learner.0", "17.3"})
+    EXPECT_TRUE(is_unit_reference(unit)) << unit;
+  for (const char* job : {"17", "last", "train.sh", "a_b", "", "17x_1"})
+    EXPECT_FALSE(is_unit_reference(job)) << job;
+}
+
 TEST(ExitCode, OfAJob) {
   const auto code = [](const char* json) { return exit_code_of(Json::parse(json)); };
   EXPECT_EQ(code(R"({"state": "COMPLETED", "exit_code": 0})"), 0);

@@ -191,14 +191,10 @@ int plan(const Context& context, const std::string& file) {
   auto answer = post_job(context, "/v1/plan", *body, file);
   if (!answer.ok()) return context.fail(answer.error());
   if (context.json) return context.out(answer->dump(2) + "\n"), 0;
-  const auto now = now_unix_ms();
   bool possible = true;
   for (const auto& job : list_at(*answer, "jobs")) {
     possible = possible && flag_at(job, "possible");
-    const std::string starts = text_at(job, "starts");
-    context.out(
-        fmt::format("{}: {}{}\n", text_at(job, "name"), text_at(job, "sentence"),
-                    starts.empty() ? "" : fmt::format(" (starts {})", relative(starts, now))));
+    context.out(fmt::format("{}: {}\n", text_at(job, "name"), text_at(job, "sentence")));
     for (const auto& claim : list_at(job, "claims")) print_claim(context, claim);
   }
   return possible ? 0 : exit_refused;
