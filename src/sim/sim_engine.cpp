@@ -210,6 +210,11 @@ void SimEngine::lose_node(std::size_t which, Span down) {
   });
 }
 
+void SimEngine::lose_node(const std::string& name, Span down) {
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    if (nodes_[i].name == name) lose_node(i, down);
+}
+
 void SimEngine::maybe_crash(const char* where) {
   if (faults_.on && rng_.below(1000) < faults_.crash) throw Crash{where};
 }

@@ -33,6 +33,7 @@ class SimEngine : public Engine {
 
   // The machine loses power and comes back under a new boot id after `down`.
   void lose_node(std::size_t which, Span down);
+  void lose_node(const std::string& name, Span down);  // where this engine has it
   std::size_t node_count() const { return nodes_.size(); }
 
   // The first time two attempts of one unit ran at once, or a device was used twice; "" never.

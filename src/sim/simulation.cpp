@@ -160,7 +160,11 @@ class Simulation : public ring::Observer {
       if (i % 2 == 0) {
         agenda_.add(moment(), [this] {
           if (!ring_) return;
-          ring_->post(workload_.meddling(ring_->state(), agenda_.now()), {});
+          Command command = workload_.meddling(ring_->state(), agenda_.now());
+          // Who fences a node vouches that nothing runs there, and here speaks the truth.
+          if (const auto* fence = std::get_if<FenceNode>(&command); fence && fence->by.is_operator)
+            for (SimEngine* engine : {&alpha_, &beta_}) engine->lose_node(fence->node, seconds(20));
+          ring_->post(std::move(command), {});
           stir_ = true;
         });
       }

@@ -1,7 +1,8 @@
 // busbar-sim: runs seeds of the deterministic simulation, each twice when asked, and compares
 // hashes.
-//   busbar-sim [--first-seed S] [--seeds N] [--crash C] [--twice] [--verbose]
-// --crash: how likely the loop dies at a step, in thousandths.
+//   busbar-sim [--first-seed S] [--seeds N] [--crash C] [--twice] [--verbose] [--journal]
+// --crash: how likely the loop dies at a step, in thousandths. --journal: prints the events of a
+// seed that fails.
 // Prints one line per failing seed and "N passed, N failed" last; exits 1 when any failed.
 
 #include <fmt/format.h>
@@ -12,6 +13,7 @@
 #include <string_view>
 
 #include "base/units.hpp"
+#include "model/event.hpp"
 #include "sim/simulation.hpp"
 
 namespace {
@@ -22,6 +24,7 @@ struct Arguments {
   std::uint32_t crash = busbar::sim::SimulationOptions().crash;
   bool twice = false;
   bool verbose = false;
+  bool journal = false;
 };
 
 std::uint64_t number(const char* text) {
@@ -41,6 +44,8 @@ Arguments read_arguments(int count, char** words) {
       out.seeds = number(words[++i]);
     } else if (word == "--crash") {
       out.crash = static_cast<std::uint32_t>(number(words[++i]));
+    } else if (word == "--journal") {
+      out.journal = true;
     } else if (word == "--twice") {
       out.twice = true;
     } else if (word == "--verbose") {
@@ -58,12 +63,19 @@ std::string run_seed(std::uint64_t seed, const Arguments& arguments) {
   busbar::sim::SimulationOptions options;
   options.seed = seed;
   options.crash = arguments.crash;
+  options.keep_journal = arguments.journal;
   const auto first = busbar::sim::simulate(options);
   if (arguments.verbose)
     fmt::print("seed {}: hash {:016x} events {} crashes {} jobs {} runs {} promises {} end {}\n",
                seed, first.journal_hash, first.events, first.crashes, first.jobs, first.runs,
                first.promises, first.end.value);
-  if (!first.violation.empty()) return first.violation;
+  if (!first.violation.empty()) {
+    for (const auto& bytes : first.journal) {
+      const auto event = busbar::decode_event(bytes);
+      if (event.ok()) fmt::print("{}\n", busbar::event_json(*event));
+    }
+    return first.violation;
+  }
   if (!arguments.twice) return "";
   const auto second = busbar::sim::simulate(options);
   if (second.journal_hash != first.journal_hash)
