@@ -364,7 +364,7 @@ def alone_up_shows_why():
     own = Daemon("lisen: {}\n")
     try:
         done = own.cli("up", "--config", own.config)
-        equal(done.code, 4, f"the exit code ({done.text})")
+        equal(done.code, 3, f"the exit code ({done.text})")
         holds_words(done.err, ["lisen", "listen"], "the reason is shown")
     finally:
         own.close()
