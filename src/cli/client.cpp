@@ -18,7 +18,7 @@ namespace busbar::cli {
 namespace {
 
 constexpr std::size_t body_bytes_max = std::size_t{256} << 20;
-constexpr int tries_max = 4;
+constexpr int tries_max = 20;  // about 15 s, so that a daemon may be started again meanwhile
 
 struct Sink {
   Response response;
@@ -168,8 +168,9 @@ Result<Response> Client::send_once(const Request& request, bool& safe_to_repeat)
   curl_slist_free_all(headers);
   const bool stopped = (code == CURLE_WRITE_ERROR && request.on_bytes) ||
                        (code == CURLE_OPERATION_TIMEDOUT && request.idle_seconds > 0);
+  met_ = met_ || (code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST);
   if (code != CURLE_OK && !stopped) {
-    safe_to_repeat = code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST;
+    safe_to_repeat = met_;
     if (code == CURLE_PEER_FAILED_VERIFICATION)
       return {Errc::denied, fmt::format("the certificate of {} is not trusted; name a file with "
                                         "the certificate of its authority by --ca-file",
@@ -180,8 +181,8 @@ Result<Response> Client::send_once(const Request& request, bool& safe_to_repeat)
   return std::move(sink.response);
 }
 
-// A connection that broke in the middle is tried again: reads change nothing, and a POST carries
-// its key.
+// Once a daemon was met, a connection that breaks or is refused is tried again: reads change
+// nothing, and a POST carries its key. Without one, the answer is at once that there is none.
 Result<Response> Client::send(const Request& request) {
   if (!endpoint_.url.empty() && !endpoint_.token_file.empty() && token_.empty())
     return {Errc::denied, fmt::format("the token file {} cannot be read or is empty; ask the "
@@ -192,7 +193,7 @@ Result<Response> Client::send(const Request& request) {
     auto response = send_once(request, safe_to_repeat);
     const bool repeat = safe_to_repeat && !request.on_bytes && request.method != "PATCH";
     if (response.ok() || !repeat || attempt == tries_max) return response;
-    std::this_thread::sleep_for(std::chrono::milliseconds(200 * attempt));
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::min(100 * attempt, 1000)));
   }
 }
 

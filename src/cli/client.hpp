@@ -71,6 +71,7 @@ class Client {
   Endpoint endpoint_;
   std::unique_ptr<Handle> handle_;
   std::string token_;
+  bool met_ = false;  // a connection was made once
 };
 
 // One path segment, percent-encoded.

@@ -178,6 +178,27 @@ run: |
     equal(own.read("both.out"), "1\n2\n", "one after the other")
 
 
+def test_followers_survive_a_restart(own):
+    """wait, logs and run go on when the daemon is killed or stopped, and started again."""
+    for name, end in (("killed", own.kill), ("stopped", own.stop)):
+        text = f"while [ ! -e {name}.off ]; do sleep 0.05; done; echo {name}; exit 9"
+        job = own.submit(f"name: {name}\n{SMALL}run: '{text}'\n")[0]
+        own.wait(job, "running")
+        commands = [["wait", str(job)], ["logs", "-f", str(job)],
+                    ["run", "--cores", "0.02", "--", "sh", "-c", text]]
+        followers = [subprocess.Popen([BIN / "busbar", *words], cwd=own.work, text=True,
+                                      env=own.environment, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT) for words in commands]
+        time.sleep(0.5)
+        end()
+        time.sleep(0.5)
+        own.start()
+        own.write(f"{name}.off", "")
+        said = [follower.communicate(timeout=30)[0] for follower in followers]
+        equal([follower.returncode for follower in followers], [9, 0, 9], f"{name}: {said}")
+        equal(said[1], f"{name}\n", "the log, once")
+
+
 def test_the_daemon_killed_while_jobs_end(own):
     job = own.submit(f"name: ends\narray: 1-8\n{SMALL}"
                      "run: sleep 0.4; exit $BUSBAR_ARRAY_INDEX\n")[0]
