@@ -134,7 +134,8 @@ struct DaemonHello {
 };
 
 // Ends an attempt: the warn signal if it has one and `warn_lead_ms` is not 0, SIGTERM after that
-// lead, SIGKILL of the whole tree after `grace_ms` more (0: at once). A later End may only shorten.
+// lead, SIGKILL of the whole tree after `grace_ms` more (0: at once). The same End again changes
+// nothing; one with a shorter lead or grace shortens; none lengthens or sends a signal again.
 // Answered by nothing; Exited follows. For an ended attempt Exited is said again.
 struct End {
   static constexpr Kind kind = Kind::end;

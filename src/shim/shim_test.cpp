@@ -451,6 +451,44 @@ TEST_F(ShimTest, WarnsOnlyThoseWhoListen) {
   EXPECT_EQ(output("warn"), "saving\nwent on\n") << "the outer shell does not die of the signal";
 }
 
+TEST_F(ShimTest, TheSameEndAgainChangesNothing) {
+  auto daemon = begin();
+  const auto prepare = [this](const std::string& name) {
+    StartRequest request = script(
+        name, "trap 'echo warned' USR1; trap 'echo told' TERM\nwhile :; do sleep 0.02; done");
+    request.warn_signal = SIGUSR1;
+    return request;
+  };
+  daemon->send(prepare("again"));
+  ASSERT_TRUE(daemon->await<Started>("again"));
+  usleep(200'000);
+  const std::int64_t asked_ms = clock_ms(CLOCK_MONOTONIC);
+  for (int time = 0; time < 5; ++time, usleep(100'000)) daemon->send(End{"again", 1500, 1000});
+  EXPECT_EQ(output("again"), "warned\n") << "the lead is kept";
+  daemon->send(Upgrade{shim_program});
+  EXPECT_FALSE(daemon->await<Refused>()) << "the connection ends";
+  daemon = connect();
+  ASSERT_NE(daemon, nullptr);
+  daemon->greet(installation_);
+  while (clock_ms(CLOCK_MONOTONIC) < asked_ms + 2000) {
+    daemon->send(End{"again", 1500, 1000});
+    usleep(100'000);
+  }
+  const Exited exited = daemon->end_of("again");
+  EXPECT_EQ(exited.code, 137);
+  EXPECT_NEAR(static_cast<double>(clock_ms(CLOCK_MONOTONIC) - asked_ms), 2500, 400);
+  EXPECT_EQ(output("again"), "warned\ntold\n") << "each signal once";
+
+  daemon->send(prepare("shorter"));
+  ASSERT_TRUE(daemon->await<Started>("shorter"));
+  usleep(200'000);
+  daemon->send(End{"shorter", 60'000, 60'000});
+  daemon->send(End{"shorter", 60'000, 100});
+  EXPECT_TRUE(eventually([&] { return output("shorter") == "warned\ntold\n"; }));
+  daemon->send(End{"shorter", 100, 60'000});
+  EXPECT_EQ(daemon->end_of("shorter").code, 137) << "a shorter grace still counts";
+}
+
 TEST_F(ShimTest, SuspendsAndResumes) {
   auto daemon = begin();
   daemon->send(

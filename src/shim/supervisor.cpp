@@ -267,11 +267,15 @@ void Supervisor::begin_end(Attempt& attempt, Cause cause, const std::string& det
     attempt.cause = cause;
     attempt.detail = detail.substr(0, sentence_bytes_max);
   }
-  const bool warns = lead_ms > 0 && attempt.request.warn_signal > 0 && attempt.term_at == never_ms;
-  if (warns) signal_tree(attempt, attempt.request.warn_signal, true);
+  // The same again changes nothing: each moment only ever moves closer, each signal is sent once.
   const std::int64_t now = mono_ms();
-  const std::int64_t term_at = after(now, warns ? lead_ms : 0);
-  attempt.term_at = std::min(attempt.term_at, term_at);
+  const bool leads = lead_ms > 0 && attempt.request.warn_signal > 0;
+  if (!attempt.termed) attempt.term_at = std::min(attempt.term_at, after(now, leads ? lead_ms : 0));
+  if (leads && !attempt.warned && !attempt.termed && attempt.term_at > now) {
+    attempt.warned = true;
+    signal_tree(attempt, attempt.request.warn_signal, true);
+  }
+  const std::int64_t term_at = attempt.termed ? now : attempt.term_at;
   attempt.kill_at = std::min(attempt.kill_at, after(term_at, grace_ms));
 }
 
@@ -436,6 +440,7 @@ void Supervisor::follow_clock(Attempt& attempt, std::int64_t now) {
   }
   if (attempt.term_at <= now) {
     attempt.term_at = never_ms;
+    attempt.termed = true;
     if (attempt.kill_at > now) {
       signal_tree(attempt, SIGTERM, false);
       signal_tree(attempt, SIGCONT, false);
