@@ -320,6 +320,7 @@ std::string needs_restart(const DaemonConfig& before, const DaemonConfig& after)
   note(before.state_directory == after.state_directory, "state_directory");
   note(before.listen == after.listen, "listen");
   note(before.node == after.node, "node");
+  note(before.users == after.users, "users");
   note(before.archive == after.archive, "archive");
   note(before.snapshot_events == after.snapshot_events, "snapshot_events");
   return out;

@@ -80,7 +80,8 @@ TEST(DaemonConfig, SaysWhatNeedsARestart) {
   EXPECT_EQ(needs_restart(before, after), "");
   after.listen.tcp = "127.0.0.1:1";
   after.node.name = "x";
-  EXPECT_EQ(needs_restart(before, after), "listen, node");
+  after.users.root_jobs = false;
+  EXPECT_EQ(needs_restart(before, after), "listen, node, users");
 }
 
 }  // namespace

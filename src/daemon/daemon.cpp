@@ -97,15 +97,15 @@ void Daemon::stop() {
   }
   house_woken_.notify_all();
   if (house_.joinable()) house_.join();
+  if (loop_) loop_->stop();  // first: the loop's thread calls the engine
   if (engine_) engine_->close();
-  if (loop_) loop_->stop();
   if (journal_ && replica_ && journal_->wait_durable(ring_->state().revision(), seconds(10))) {
     ring_->externalise();
     replica_->wait_for(ring_->state().revision(), std::chrono::seconds(5));
     save_snapshot();
   }
-  if (journal_) journal_->set_listener({});
   if (replica_) replica_->stop();
+  journal_.reset();  // before the loop goes, which its listener wakes
 }
 
 void Daemon::durable_events(const Events& events) {
@@ -181,7 +181,6 @@ Result<std::string> Daemon::reload() {
     const std::lock_guard guard(config_lock_);
     restart = needs_restart(config_, read);
     config_.core = read.core;
-    config_.users = read.users;
     config_.log_level = read.log_level;
     set_log_level(read.log_level);
   }

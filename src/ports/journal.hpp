@@ -2,7 +2,8 @@
 //
 // Threads  append, durable and health are called by the loop; get, history and save_snapshot by any
 // thread.
-//          The listener is called on the journal's own thread.
+//          The listener is called on the journal's own thread, when `durable` has moved and when
+//          the journal has failed.
 #pragma once
 
 #include <cstdint>

@@ -165,15 +165,20 @@ Result<Ok> Writer::try_group(const std::vector<Pending>& group, std::uint64_t& c
 
 bool Writer::after_failure(Failure failure) {
   if (failure == Failure::busy) return true;
-  const std::lock_guard lock(mutex_);
-  if (failure == Failure::full) {
-    health_ = JournalHealth::full;
-    if (reserve_.held()) reserve_.release();
-  } else {
-    health_ = JournalHealth::failed;
-    queue_.clear();
+  std::function<void(Revision)> listener;
+  {
+    const std::lock_guard lock(mutex_);
+    if (failure == Failure::full) {
+      health_ = JournalHealth::full;
+      if (reserve_.held()) reserve_.release();
+    } else {
+      health_ = JournalHealth::failed;
+      queue_.clear();
+      listener = listener_;  // who sleeps until something is durable must hear that nothing will be
+    }
   }
   moved_.notify_all();
+  if (listener) listener(durable());
   return failure == Failure::full;
 }
 
