@@ -7,7 +7,8 @@
 // Order    The daemon says DaemonHello; the shim answers ShimHello, then Held pages (the final one
 //          has `last`), then Exited of every attempt not acknowledged yet. After that each request
 //          is answered in order. If the versions differ the shim takes only DaemonHello and
-//          Upgrade.
+//          Upgrade. A daemon's hello of the same version ends every earlier connection; what was
+//          not read from those is not followed any more.
 // Names    An attempt's name is its only identity. Start of a known name starts nothing and is
 //          answered by Started (it runs) or Exited (it has ended). Until it is acknowledged an
 //          Exited may be said more than once.

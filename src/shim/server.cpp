@@ -225,7 +225,7 @@ void Server::accept_one() {
     close(fd);
     return;
   }
-  clients_[fd];
+  clients_[fd].number = ++client_count_;
   watch(fd, EPOLLIN, EPOLL_CTL_ADD);
 }
 
@@ -268,6 +268,7 @@ void Server::greet(int fd, const DaemonHello& hello) {
     say(fd, encode(Refused{"", "this shim belongs to installation " + options_.installation}));
     return drop(fd);
   }
+  if (hello.version == protocol_version) drop_before(fd);
   const Cgroups& cgroups = supervisor_->cgroups();
   say(fd, encode(ShimHello{protocol_version, static_cast<std::uint32_t>(getpid()), boot_id(),
                            options_.installation, cgroups.mode(), cgroups.sentence(),
@@ -306,6 +307,16 @@ void Server::drain(int fd) {
 void Server::drop(int fd) {
   close(fd);
   clients_.erase(fd);
+}
+
+// There is one daemon. What an earlier connection left unread is a dead daemon's word: followed
+// after this one was told what is held, it would start what this one takes for absent.
+void Server::drop_before(int fd) {
+  const std::uint64_t number = clients_.at(fd).number;
+  std::vector<int> earlier;
+  for (const auto& [other, client] : clients_)
+    if (client.number < number) earlier.push_back(other);
+  for (const int other : earlier) drop(other);
 }
 
 // ---- becoming a newer program

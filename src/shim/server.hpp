@@ -31,6 +31,7 @@ class Server {
 
  private:
   struct Client {
+    std::uint64_t number = 0;  // in the order of their connections
     bool greeted = false;
     bool same_version = false;
     std::deque<std::string> out;
@@ -49,6 +50,7 @@ class Server {
   void say(int fd, std::string bytes);
   void drain(int fd);
   void drop(int fd);
+  void drop_before(int fd);
   void signals();
   void upgrade(int fd, const std::string& path);
   std::string prove_program(const std::string& path) const;  // "" when it is a shim
@@ -62,6 +64,7 @@ class Server {
   std::uint64_t socket_inode_ = 0;
   std::unique_ptr<Supervisor> supervisor_;
   std::map<int, Client> clients_;
+  std::uint64_t client_count_ = 0;  // of all that ever connected
   std::int64_t idle_since_ = 0;
   bool ending_ = false;    // SIGTERM: no more starts
   bool homeless_ = false;  // its folder is gone: nobody will ever ask

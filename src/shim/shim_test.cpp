@@ -321,6 +321,46 @@ TEST_F(ShimTest, TellsEveryNewDaemonUntilItAcknowledges) {
   EXPECT_TRUE(list_folder(directory_ + "/running", Entries::others).empty());
 }
 
+TEST_F(ShimTest, FollowsNoDeadDaemonAfterGreetingTheNext) {
+  auto daemon = begin();
+  const auto pid = static_cast<pid_t>(hello_.pid);
+  const auto held = [](Daemon& asker) {
+    std::vector<std::string> names;
+    while (const auto page = asker.await<Held>()) {
+      for (const HeldAttempt& item : page->items) names.push_back(item.name);
+      if (page->last) break;
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  };
+  for (int round = 0; round < 3; ++round) {
+    kill(pid, SIGSTOP);
+    for (int i = 0; i < 20; ++i)
+      daemon->send(script("q" + std::to_string(round) + "-" + std::to_string(i), "exit 0"));
+    daemon.reset();
+    daemon = connect();
+    daemon->send(DaemonHello{protocol_version, installation_});
+    kill(pid, SIGCONT);
+    const std::vector<std::string> told = held(*daemon);
+    EXPECT_LT(told.size(), 20u * static_cast<std::size_t>(round + 1)) << "nothing was left unread";
+    usleep(200'000);
+    daemon->send(List{});
+    EXPECT_EQ(held(*daemon), told) << "nothing starts that the new daemon was not told of";
+  }
+}
+
+TEST_F(ShimTest, AProbeLeavesTheDaemonItsConnection) {
+  auto daemon = begin();
+  auto probe = connect();
+  probe->send(DaemonHello{0, installation_});  // as a second shim asks whether one lives
+  EXPECT_TRUE(probe->await<ShimHello>());
+  EXPECT_EQ(start_shim(), 0);
+  EXPECT_EQ(daemon->run(script("on", "exit 3")).code, 3);
+  auto next = connect();
+  next->greet(installation_);
+  EXPECT_FALSE(daemon->next(3000)) << "the next daemon takes its place";
+}
+
 TEST_F(ShimTest, AppendsOutputAndMakesItsFolders) {
   auto daemon = begin();
   StartRequest request = script("out", "echo to output; echo to error >&2");
@@ -454,8 +494,9 @@ TEST_F(ShimTest, WarnsOnlyThoseWhoListen) {
 TEST_F(ShimTest, TheSameEndAgainChangesNothing) {
   auto daemon = begin();
   const auto prepare = [this](const std::string& name) {
-    StartRequest request = script(
-        name, "trap 'echo warned' USR1; trap 'echo told' TERM\nwhile :; do sleep 0.02; done");
+    StartRequest request = script(name,
+                                  "exec 2>/dev/null; trap 'echo warned' USR1; trap 'echo told' "
+                                  "TERM\nwhile :; do sleep 0.02; done");
     request.warn_signal = SIGUSR1;
     return request;
   };
@@ -540,7 +581,9 @@ TEST_F(ShimTest, DropsPeersThatBreakTheProtocol) {
   EXPECT_TRUE(newer->await<ShimHello>());
   newer->send(script("x", "exit 0"));
   EXPECT_TRUE(newer->await<Refused>()) << "other versions may only upgrade";
-  EXPECT_EQ(daemon->run(script("fine", "exit 1")).code, 1) << "others notice nothing";
+  daemon = connect();
+  daemon->greet(installation_);
+  EXPECT_EQ(daemon->run(script("fine", "exit 1")).code, 1) << "the shim lives";
 }
 
 TEST_F(ShimTest, TurnsOtherUsersAway) {
