@@ -61,9 +61,13 @@ int Records::write_running(const RunningRecord& record) const {
   Encoder out;
   wire::Writer writer{out};
   fields(writer, record);
-  const int fd = put_file(path("running", record.name), out.bytes());
-  if (fd < 0) return unlink(path("running", record.name).c_str()), -fd;
-  return close(fd), 0;
+  const std::string draft = directory_ + "/running.new";  // one is enough: nobody else writes here
+  const int fd = put_file(draft, out.bytes());
+  int error = fd < 0 ? -fd : 0;
+  if (fd >= 0) close(fd);
+  if (error == 0 && rename(draft.c_str(), path("running", record.name).c_str()) != 0) error = errno;
+  if (error != 0) unlink(draft.c_str());
+  return error;
 }
 
 RunningRecord Records::read_running(const std::string& name) const {

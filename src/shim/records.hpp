@@ -1,7 +1,9 @@
 // What the shim remembers on disk, so that a successor knows: D/running and D/exits.
 //
-// running/NAME  written before the first process of NAME is started. Not synced: it matters only
-//               within one boot. At the end it is overwritten by the Exited message, synced, and
+// running/NAME  written before the first process of NAME is started, and once more with its pids:
+//               each time whole or not at all, so a disk that is full keeps the one before. Not
+//               synced: it matters only within one boot. At the end it is overwritten by the Exited
+//               message, synced, and
 // exits/NAME    becomes this by rename; removed by Acknowledge.
 // reserve       a file of 1 MiB that is given up when the disk is full, so that exits find room.
 // Errors        int: 0 or an errno value.
