@@ -1,5 +1,7 @@
 #include "shim/process_tree.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <map>
@@ -42,7 +44,12 @@ std::int64_t status_number(std::string_view status, std::string_view key) {
   return std::max<std::int64_t>(0, to_number(trim(status.substr(at + key.size(), 32))));
 }
 
-bool bears(pid_t pid, const std::string& mark) {
+// By effective and real user: a set-user-id program bears what its caller put there.
+bool bears(pid_t pid, const std::string& mark, uid_t uid) {
+  struct stat folder {};
+  if (stat(in_proc(pid, "").c_str(), &folder) != 0 || folder.st_uid != uid) return false;
+  const std::string status = read_file(in_proc(pid, "status"));
+  if (status.find("\nUid:\t" + std::to_string(uid) + "\t") == std::string::npos) return false;
   const std::string environment = '\0' + read_file(in_proc(pid, "environ"));
   return environment.find('\0' + mark + '\0') != std::string::npos;
 }
@@ -65,7 +72,7 @@ bool catches(pid_t pid, int signal_number) {
 }
 
 ProcessTree find_tree(const std::vector<pid_t>& leaders, const std::vector<ProcessKey>& seen,
-                      const std::string& mark) {
+                      const std::string& mark, uid_t uid) {
   std::map<pid_t, Stat> all;
   for (const std::string& entry : list_folder("/proc", Entries::folders))
     if (const std::int64_t pid = to_number(entry); pid > 1)
@@ -75,7 +82,7 @@ ProcessTree find_tree(const std::vector<pid_t>& leaders, const std::vector<Proce
   for (const auto& [pid, stat] : all) {
     const bool led = std::find(leaders.begin(), leaders.end(), stat.session) != leaders.end();
     const bool known = std::binary_search(seen.begin(), seen.end(), ProcessKey{pid, stat.start});
-    if (stat.start != 0 && (led || known || bears(pid, mark))) belongs[pid] = true;
+    if (stat.start != 0 && (led || known || bears(pid, mark, uid))) belongs[pid] = true;
   }
   for (bool grew = true; grew;) {
     grew = false;

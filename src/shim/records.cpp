@@ -13,7 +13,7 @@ namespace {
 
 void fields(auto& v, wire::Like<RunningRecord> auto& x) {
   v(x.name), v(x.boot_id), v(x.shim_pid), v(x.started_unix_ms), v(x.started_boot_ms);
-  v(x.leaders), v(x.leader_ticks);
+  v(x.leaders), v(x.leader_ticks), v(x.uid);
 }
 
 constexpr std::size_t reserve_bytes = 1 << 20;

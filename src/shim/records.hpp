@@ -28,6 +28,7 @@ struct RunningRecord {
   std::int64_t started_boot_ms = 0;
   std::vector<std::uint32_t> leaders;       // pids
   std::vector<std::uint64_t> leader_ticks;  // their start times; a pid alone may be reused
+  std::uint32_t uid = geteuid();            // of its processes
 };
 
 class Records {

@@ -79,7 +79,8 @@ void Supervisor::take(StartRequest& request, const Say& reply) {
                        clock_ms(CLOCK_REALTIME),
                        clock_ms(CLOCK_BOOTTIME),
                        {},
-                       {}};
+                       {},
+                       request.uid};
   if (const int error = records_.write_running(record); error != 0)
     return refuse(reply, name,
                   std::string("the supervisor cannot write its record of the start: ") +
@@ -512,7 +513,8 @@ ProcessTree Supervisor::look(Attempt& attempt) const {
   std::vector<ProcessKey> seen;
   for (std::size_t i = 0; i < attempt.seen_pids.size(); ++i)
     seen.emplace_back(static_cast<pid_t>(attempt.seen_pids[i]), attempt.seen_ticks[i]);
-  ProcessTree tree = find_tree(sessions, seen, attempt_mark(folder_, attempt.request.name));
+  ProcessTree tree =
+      find_tree(sessions, seen, attempt_mark(folder_, attempt.request.name), attempt.request.uid);
   attempt.seen_pids.clear();
   attempt.seen_ticks.clear();
   for (const auto& [pid, ticks] : tree.members) {
@@ -570,6 +572,7 @@ void Supervisor::recover() {
     const RunningRecord record = records_.read_running(name);
     Attempt& attempt = attempts_[name];
     attempt.request.name = name;
+    attempt.request.uid = record.uid;
     attempt.lost = true;
     attempt.started_unix_ms = record.started_unix_ms;
     attempt.started_boot_ms = record.started_boot_ms;
