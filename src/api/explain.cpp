@@ -137,6 +137,7 @@ std::string summary_of(const core::JobRecord& record, const Explanation& out) {
   } else {
     text += "the scheduler has not looked at it yet; ask again in a moment.";
   }
+  if (!text.empty() && text.back() != '.') text += ".";
   if (out.predicted_in && out.predicted_in->span > Span())
     text += " It should start in " + format_span(out.predicted_in->span) + ".";
   return text;

@@ -70,7 +70,9 @@ std::string sentence_of(const core::PlannedJob& planned, const Decided& decided)
   } else {
     text = "It would wait; when it starts is not known.";
   }
-  if (planned.verdict) text += " " + core::explain(decided.copy, *planned.verdict, decided.now);
+  if (!planned.verdict) return text;
+  text += " Until then: " + core::explain(decided.copy, *planned.verdict, decided.now);
+  if (text.back() != '.') text += ".";
   return text;
 }
 
