@@ -174,6 +174,18 @@ class LocalEngine::Loop {
     }
   }
 
+  void tell_node() {
+    node_held_ = false;
+    sink_(NodeReport{node_});
+  }
+
+  // A node report with a new boot id loses what ran on the node, and exits outlive a boot: the
+  // first one waits until the shim has told what it holds.
+  void report(Command command) {
+    if (node_held_ && std::holds_alternative<EngineSynchronised>(command)) tell_node();
+    sink_(std::move(command));
+  }
+
   // The first inventory makes the reconciler; later ones are told when they differ.
   void meet_node() {
     std::optional<Node> found;
@@ -184,14 +196,16 @@ class LocalEngine::Loop {
     if (!found || (reconciler_ && *found == node_)) return;
     node_ = std::move(*found);
     machine_->describe_node(node_);
-    sink_(NodeReport{node_});
+    if (!reconciler_) node_held_ = !live_.empty();
+    if (!node_held_) tell_node();
     if (reconciler_) return;
     ReconcilerOptions wish;
     wish.cluster = options_.cluster;
     wish.node = node_.name;
     wish.shim_program = options_.shim_program;
     reconciler_ =
-        std::make_unique<Reconciler>(wish, CoreBook(node_.numa), connection_, *machine_, sink_);
+        std::make_unique<Reconciler>(wish, CoreBook(node_.numa), connection_, *machine_,
+                                     [this](Command command) { report(std::move(command)); });
     connection_.set_receiver([this](std::string bytes) { reconciler_->frame(bytes, now()); },
                              [this] { reconciler_->connected(now()); },
                              [this] { reconciler_->disconnected(now()); });
@@ -239,6 +253,7 @@ class LocalEngine::Loop {
 
   // Of the engine's thread.
   Node node_;
+  bool node_held_ = false;  // node_ is known here and not told yet
   Tick ticked_at_;
   ShimConnection connection_;
   std::unique_ptr<LocalMachine> machine_;

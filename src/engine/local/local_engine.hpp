@@ -3,6 +3,8 @@
 // Shape    one thread turns the reconciler and speaks with the shim; others take inventory, try
 //          probes, read logs and remove scratch folders. Every report and every log comes from the
 //          engine's thread.
+// Holds    opened with live attempts, it reports what became of them, then the node, then that it
+//          is synchronised: a boot since then must not lose an attempt whose exit was kept.
 // Errors   what concerns a job ends in a report with a sentence; what concerns the machine goes to
 //          `warn`, once.
 #pragma once

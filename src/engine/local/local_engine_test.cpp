@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -71,6 +72,16 @@ class Reports {
   template <class T>
   std::optional<T> wait_for(const Launch& launch) {
     return wait<T>([&](const T& report) { return report.attempt == launch.id; });
+  }
+  // Where the first report of this kind that fits stands; -1: nowhere.
+  template <class T, class Fits>
+  std::ptrdiff_t place(Fits fits) {
+    const std::lock_guard lock(mutex_);
+    const auto at = std::find_if(all_.begin(), all_.end(), [&](const Command& report) {
+      const T* it = std::get_if<T>(&report);
+      return it != nullptr && fits(*it);
+    });
+    return at == all_.end() ? -1 : at - all_.begin();
   }
 
  private:
@@ -353,6 +364,19 @@ TEST_F(LocalEngineTest, a_new_daemon_adopts_what_runs_and_hears_what_ended) {
   const auto after = reports_->wait_for<AttemptStarted>(lives);
   ASSERT_TRUE(after.has_value());
   EXPECT_EQ(after->bound[0].core_ids, before->bound[0].core_ids);
+  // The node may tell of a new boot, so it comes after everything that outlived one.
+  const auto any = [](const auto&) { return true; };
+  const std::ptrdiff_t node = reports_->place<NodeReport>(any);
+  const auto of = [](const Launch& launch) {
+    return [&launch](const auto& report) { return report.attempt == launch.id; };
+  };
+  for (const std::ptrdiff_t earlier :
+       {reports_->place<AttemptStarted>(of(lives)), reports_->place<AttemptEnded>(of(ends)),
+        reports_->place<AttemptAbsent>(of(never))}) {
+    EXPECT_GE(earlier, 0);
+    EXPECT_LT(earlier, node);
+  }
+  EXPECT_EQ(reports_->place<EngineSynchronised>(any), node + 1);
   EXPECT_EQ(finish(ends).exit.code, 6);
   EXPECT_TRUE(reports_->wait_for<AttemptAbsent>(never).has_value());
   EXPECT_EQ(finish(lives).exit.code, 5);
