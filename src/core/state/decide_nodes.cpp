@@ -55,9 +55,12 @@ Result<Ok> check_report(const Node& node) {
   return Ok{};
 }
 
+bool rebooted(const Node& old, const Node& reported) {
+  return !old.boot_id.empty() && !reported.boot_id.empty() && old.boot_id != reported.boot_id;
+}
+
 void reboot(Facts facts, const NodeRecord& old, const Node& reported, Bodies& out) {
-  if (old.node.boot_id.empty() || reported.boot_id.empty()) return;
-  if (old.node.boot_id == reported.boot_id) return;
+  if (!rebooted(old.node, reported)) return;
   lose_attempts(facts, old.node.id,
                 fmt::format("node {} was restarted while it ran", old.node.name), out);
 }
@@ -65,6 +68,7 @@ void reboot(Facts facts, const NodeRecord& old, const Node& reported, Bodies& ou
 Decision changed_node(Facts facts, const NodeRecord& old, Node node) {
   Bodies out;
   node.id = old.node.id;
+  const bool came_back = !old.reachable && rebooted(old.node, node);
   reboot(facts, old, node, out);
   if (out.empty() && in_use(facts.state, node.id))
     node.devices = keep_ordinals(old.node.devices, std::move(node.devices));
@@ -73,7 +77,8 @@ Decision changed_node(Facts facts, const NodeRecord& old, Node node) {
       void_promises_on(facts.state, node.id, VoidCause::node_lost, out);
     out.push_back(NodeRegistered{std::move(node)});
   }
-  if (!old.reachable) out.push_back(NodeReachability{old.node.id, true});
+  // An inventory alone says nothing of the way to the node's supervisor.
+  if (came_back) out.push_back(NodeReachability{old.node.id, true});
   return decided(std::move(out));
 }
 

@@ -37,7 +37,14 @@ TEST(Nodes, AReportRegistersOnceAndAgainWhenItsInventoryChanges) {
   EXPECT_EQ(w.state.find_node("n1")->node.cores, whole_cores(16));
   w.must(NodeUnreachable{"local", "n1"});
   EXPECT_FALSE(w.state.nodes()[0].schedulable());
-  EXPECT_EQ(count_of<NodeReachability>(w.tell(NodeReport{node("n1", 16)})), 1u);
+  EXPECT_EQ(count_of<NodeReachability>(w.tell(NodeReport{node("n1", 12)})), 0u);
+  EXPECT_FALSE(w.state.nodes()[0].schedulable());  // an inventory is no sign of its supervisor
+  Node again = node("n1", 12);
+  again.boot_id = "boot-2";
+  EXPECT_EQ(count_of<NodeReachability>(w.tell(NodeReport{again})), 1u);  // a new boot is
+  EXPECT_TRUE(w.state.nodes()[0].schedulable());
+  w.must(NodeUnreachable{"local", "n1"});
+  EXPECT_EQ(count_of<NodeReachability>(w.tell(NodeReachable{"local", "n1"})), 1u);
   EXPECT_TRUE(w.state.nodes()[0].schedulable());
   Node twin = node("n1", 8);
   twin.cluster = "slurm";
