@@ -25,11 +25,44 @@ std::int64_t unix_now_ms() {
       .count();
 }
 
-// Creates `name` in the folder for its owner only; one that is there already stays as it is.
+bool is_own_folder(const std::string& path) {
+  struct stat status {};
+  return lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid();
+}
+
+Result<Ok> check_owner(const struct stat& status, const std::string& what, const Account& account) {
+  if (status.st_uid == geteuid() || status.st_uid == account.facts.uid) return Ok{};
+  return {Errc::denied, fmt::format("{} is there already and belongs to the user with id {}; an "
+                                    "administrator must remove it",
+                                    what, status.st_uid)};
+}
+
+// Opens the attempt's folder, made if missing.
+Result<int> open_attempt_folder(int parent, const std::string& name, const Account& account) {
+  if (mkdirat(parent, name.c_str(), 0700) != 0 && errno != EEXIST)
+    return {Errc::unavailable,
+            fmt::format("cannot create the scratch folder {}: {}", name, std::strerror(errno))};
+  const int folder = openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (folder < 0)
+    return {Errc::unavailable,
+            fmt::format("cannot open the scratch folder {}: {}", name, std::strerror(errno))};
+  struct stat status {};
+  check(fstat(folder, &status) == 0, "an open folder has a status");
+  const Result<Ok> owned = check_owner(status, "the scratch folder " + name, account);
+  if (owned) return folder;
+  close(folder);
+  return owned.error();
+}
+
+// Creates the file in the folder for its owner only, in place of one that is there.
 Result<Ok> write_file(int folder, const ScratchFile& file, const Account& account) {
+  struct stat status {};
+  if (fstatat(folder, file.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    BUSBAR_TRY_OK(check_owner(status, "the file " + file.name + " of the attempt", account));
+    unlinkat(folder, file.name.c_str(), 0);  // what stays makes the next call fail
+  }
   const int fd =
       openat(folder, file.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0500);
-  if (fd < 0 && errno == EEXIST) return Ok{};
   bool good = fd >= 0;
   for (std::size_t done = 0; good && done < file.text.size();) {
     const ssize_t wrote = write(fd, file.text.data() + done, file.text.size() - done);
@@ -46,6 +79,22 @@ Result<Ok> write_file(int folder, const ScratchFile& file, const Account& accoun
 }
 
 }  // namespace
+
+Result<int> open_own_folder(const std::string& path) {
+  const mode_t mode = geteuid() == 0 ? 0711 : 0700;
+  if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
+    return {Errc::unavailable, fmt::format("cannot create the folder for scratch space {}: {}",
+                                           path, std::strerror(errno))};
+  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  struct stat status {};
+  const bool own = folder >= 0 && fstat(folder, &status) == 0 && status.st_uid == geteuid();
+  if (own && ((status.st_mode & 07777) == mode || fchmod(folder, mode) == 0)) return folder;
+  if (folder >= 0) close(folder);
+  return {Errc::denied,
+          fmt::format("{} must be a folder of the daemon's own user, to hold scratch space; an "
+                      "administrator must remove it or set another `scratch` of the node",
+                      path)};
+}
 
 std::string find_program(const std::string& program, const std::string& path) {
   for (const std::string_view folder : split(path, ':')) {
@@ -122,20 +171,17 @@ NodeFacts LocalMachine::facts_for(const Account& account, const std::string& nam
 
 // The folder becomes the user's only after its files lie in it.
 Result<Ok> LocalMachine::make_scratch(const Account& account, const StartPlan& plan,
-                                      const std::string& path) {
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
-    return {Errc::unavailable,
-            fmt::format("cannot create the scratch folder {}: {}", path, std::strerror(errno))};
-  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (folder < 0)
-    return {Errc::unavailable,
-            fmt::format("cannot open the scratch folder {}: {}", path, std::strerror(errno))};
+                                      const std::string& name) {
+  BUSBAR_TRY(parent, open_own_folder(options_.scratch_directory));
+  const Result<int> opened = open_attempt_folder(parent, name, account);
+  close(parent);
+  BUSBAR_TRY(folder, opened);
   Result<Ok> done = Ok{};
   for (const ScratchFile& file : plan.files) {
     if (done.ok()) done = write_file(folder, file, account);
   }
   if (done.ok() && geteuid() == 0 && fchown(folder, account.facts.uid, account.facts.gid) != 0)
-    done = Error{Errc::unavailable, fmt::format("cannot give {} to {}", path, account.facts.name)};
+    done = Error{Errc::unavailable, fmt::format("cannot give {} to {}", name, account.facts.name)};
   close(folder);
   return done;
 }
@@ -162,7 +208,7 @@ Result<std::string> LocalMachine::prepare(const Launch& launch, const std::vecto
     const std::string checkpoint = checkpoint_directory(launch, payload);
     if (!checkpoint.empty()) BUSBAR_TRY_OK(make_folder_as(account, checkpoint));
   }
-  BUSBAR_TRY_OK(make_scratch(account, plan, facts.scratch));
+  BUSBAR_TRY_OK(make_scratch(account, plan, launch.name));
   std::string frame = shim::encode(plan.request);
   if (frame.size() > shim::message_bytes_max)
     return {Errc::invalid, "the attempt's scripts and environments are larger than 32 MiB"};
@@ -186,14 +232,15 @@ void LocalMachine::ended(const std::string& name) { probes_.stop(name); }
 
 void LocalMachine::forgotten(const std::string& name) {
   probes_.stop(name);
-  cleaner_.post([path = scratch_of(name)] {
+  cleaner_.post([parent = options_.scratch_directory, path = scratch_of(name)] {
     std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
+    if (is_own_folder(parent)) std::filesystem::remove_all(path, ignored);
   });
 }
 
 void LocalMachine::clean_scratch(const std::string& installation,
                                  const std::set<std::string>& live) {
+  if (!is_own_folder(options_.scratch_directory)) return;
   std::error_code ignored;
   for (const auto& entry :
        std::filesystem::directory_iterator(options_.scratch_directory, ignored)) {

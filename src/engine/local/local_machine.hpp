@@ -21,7 +21,7 @@ using PayloadSource = std::function<Result<std::string>(PayloadHash)>;
 
 struct MachineOptions {
   std::string cluster;
-  std::string scratch_directory;  // where attempts get their folders
+  std::string scratch_directory;  // Busbar's own: where attempts get their folders
   UserPolicy users;
   PlanLimits limits;
 };
@@ -46,7 +46,7 @@ class LocalMachine : public Machine {
   Result<std::vector<Payload>> read_payloads(const Launch& launch);
   NodeFacts facts_for(const Account& account, const std::string& name) const;
   std::string scratch_of(const std::string& name) const;
-  Result<Ok> make_scratch(const Account& account, const StartPlan& plan, const std::string& path);
+  Result<Ok> make_scratch(const Account& account, const StartPlan& plan, const std::string& name);
 
   MachineOptions options_;
   PayloadSource payloads_;
@@ -57,6 +57,9 @@ class LocalMachine : public Machine {
   ProbeRunner probes_;
 };
 
+// Opens the folder, made if missing, that others may pass through but not list. denied: it is a
+// link or another user's. The caller closes it.
+Result<int> open_own_folder(const std::string& path);
 // The user's `mpirun`, or whatever `program` is, in a PATH; "" when there is none.
 std::string find_program(const std::string& program, const std::string& path);
 // Whether something listens on the port of this machine.
