@@ -1,5 +1,3 @@
-#include "engine/local/local_engine.hpp"
-
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -12,6 +10,7 @@
 #include <cstring>
 
 #include "engine/local/inventory.hpp"
+#include "engine/local/local_engine.hpp"
 #include "engine/local/local_machine.hpp"
 #include "engine/local/log_reader.hpp"
 #include "engine/local/reconciler.hpp"
@@ -38,18 +37,6 @@ bool others_can_enter(const std::string& path) {
     if (at != std::string::npos) ++at;
   }
   return true;
-}
-
-// A folder of our own that users may pass through but not list.
-Result<Ok> own_folder(const std::string& path, mode_t mode) {
-  if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
-    return {Errc::denied, fmt::format("cannot create {}: {}", path, std::strerror(errno))};
-  struct stat status {};
-  if (lstat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid())
-    return {Errc::denied, fmt::format("{} must be a folder of the daemon's own user", path)};
-  if (chmod(path.c_str(), mode) != 0)
-    return {Errc::denied, fmt::format("cannot set the mode of {}", path)};
-  return Ok{};
 }
 
 }  // namespace
@@ -137,14 +124,22 @@ class LocalEngine::Loop {
     if (options_.warn) options_.warn(sentence);
   }
 
+  // Always a folder that only Busbar makes; the configured one around it stays as it is.
   void choose_scratch() {
     std::string& path = options_.scratch_directory;
-    if (path.empty()) {
+    if (!path.empty()) {
+      if (mkdir(path.c_str(), 0711) == 0) chmod(path.c_str(), 0711);  // whatever the umask
+      path += "/busbar-" + installation_;
+    } else {
       const bool reachable = geteuid() != 0 || others_can_enter(options_.state_directory);
       path = reachable ? options_.state_directory + "/scratch" : "/var/tmp/busbar-" + installation_;
     }
-    const Result<Ok> made = own_folder(path, geteuid() == 0 ? 0711 : 0700);
-    if (!made) warn("scratch: " + made.error().text);
+    const Result<int> folder = open_own_folder(path);
+    if (folder) {
+      ::close(*folder);
+    } else {
+      warn("no job can start: " + folder.error().text);
+    }
   }
 
   void take_inventory() {

@@ -21,8 +21,8 @@ namespace busbar::local {
 struct LocalOptions {
   std::string state_directory;    // the shim's folder and, by default, scratch lie in it
   std::string shim_program;       // absolute path of busbar-shim
-  std::string scratch_directory;  // "" in the state folder, or in /var/tmp where users cannot
-                                  // reach that
+  std::string scratch_directory;  // gets a folder busbar-<installation>; "" in the state folder,
+                                  // or in /var/tmp where users cannot reach that
   std::string cluster = "local";
   std::string node_name;  // "" is the host's name
   bool find_devices = true;

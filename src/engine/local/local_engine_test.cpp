@@ -1,6 +1,4 @@
 // The engine with the real supervisor: real processes, limits, probes, mpirun and restarts.
-#include "engine/local/local_engine.hpp"
-
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -18,6 +16,7 @@
 #include <sstream>
 #include <thread>
 
+#include "engine/local/local_engine.hpp"
 #include "engine/local/local_machine.hpp"
 #include "engine/local/log_reader.hpp"
 #include "model/names.hpp"
@@ -104,6 +103,7 @@ class LocalEngineTest : public testing::Test {
     LocalOptions options;
     options.state_directory = folder_.path;
     options.shim_program = SHIM_PROGRAM;
+    options.scratch_directory = scratch_;
     options.node_name = "n1";
     options.find_devices = false;
     options.simulated = {{"nvidia", "H100", gibibytes(80), 2, 0}};
@@ -179,6 +179,7 @@ class LocalEngineTest : public testing::Test {
   }
 
   Folder folder_;
+  std::string scratch_;  // as configured
   std::map<std::uint64_t, std::string> payloads_;
   std::uint64_t jobs_ = 0;
   Node node_;
@@ -390,6 +391,43 @@ TEST_F(LocalEngineTest, a_killed_supervisor_is_replaced_and_its_attempts_are_tol
   kill(shim_pid(), SIGKILL);
   EXPECT_EQ(finish(launch).exit.cause, EndCause::node_lost);
   EXPECT_EQ(run(script("exit 3")).exit.code, 3);
+}
+
+TEST_F(LocalEngineTest, scratch_lies_in_a_folder_of_its_own_inside_the_configured_one) {
+  engine_.reset();
+  scratch_ = folder_.path + "/local";
+  const std::string own = scratch_ + "/busbar-test01";
+  const std::string elsewhere = folder_.path + "/elsewhere";
+  fs::create_directory(scratch_);
+  fs::create_directory(elsewhere);
+  const auto all_may = fs::perms::all | fs::perms::sticky_bit;
+  fs::permissions(scratch_, all_may);
+  start({});
+  EXPECT_EQ(fs::status(scratch_).permissions(), all_may);
+
+  Payload payload;
+  payload.run = "#!/bin/sh\necho $TMPDIR";
+  const Launch good = job(payload);
+  EXPECT_EQ(run(good).exit.code, 0);
+  EXPECT_EQ(output(good).rfind(own + "/" + good.name, 0), 0U) << output(good);
+
+  const Launch linked = job(payload);  // its folder is a link
+  fs::create_directory_symlink(elsewhere, own + "/" + linked.name);
+  EXPECT_EQ(run(linked).exit.cause, EndCause::launch_failed);
+  if (geteuid() == 0) {
+    const Launch foreign = job(payload);  // its folder is a stranger's
+    fs::create_directory(own + "/" + foreign.name);
+    ASSERT_EQ(chown((own + "/" + foreign.name).c_str(), 65534, 65534), 0);
+    const AttemptEnded ended = run(foreign);
+    EXPECT_EQ(ended.exit.cause, EndCause::launch_failed);
+    EXPECT_NE(ended.exit.detail.find("65534"), std::string::npos) << ended.exit.detail;
+  }
+  fs::remove_all(own);  // all of it is a link
+  fs::create_directory_symlink(elsewhere, own);
+  const AttemptEnded ended = run(job(payload));
+  EXPECT_EQ(ended.exit.cause, EndCause::launch_failed);
+  EXPECT_NE(ended.exit.detail.find("daemon's own user"), std::string::npos) << ended.exit.detail;
+  EXPECT_TRUE(fs::is_empty(elsewhere));
 }
 
 TEST_F(LocalEngineTest, runs_as_the_user_when_root) {
