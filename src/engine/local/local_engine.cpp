@@ -106,6 +106,11 @@ class LocalEngine::Loop {
   }
 
   void read_log(const LogRequest& request, LogSink sink) {
+    std::unique_lock lock(mutex_);
+    if (closing_) {
+      lock.unlock();
+      return sink({Errc::unavailable, "the engine is closed"});
+    }
     logs_->post([this, request, sink = std::move(sink)] {
       auto chunk = std::make_shared<Result<LogChunk>>(read_log_file(request, options_.users));
       post([sink, chunk] { sink(*chunk); });
@@ -305,9 +310,9 @@ void LocalEngine::read_log(const LogRequest& request, LogSink sink) {
   loop_->read_log(request, std::move(sink));
 }
 
+// Another thread may be in a call still: the loop, which does nothing any more, stays.
 void LocalEngine::close() {
   if (loop_) loop_->stop();
-  loop_.reset();
 }
 
 }  // namespace busbar::local

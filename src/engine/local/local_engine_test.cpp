@@ -430,6 +430,20 @@ TEST_F(LocalEngineTest, scratch_lies_in_a_folder_of_its_own_inside_the_configure
   EXPECT_TRUE(fs::is_empty(elsewhere));
 }
 
+TEST_F(LocalEngineTest, after_close_every_call_is_harmless) {
+  const Launch launch = script("true");
+  engine_->close();
+  engine_->launch(launch);
+  engine_->end(launch.name, seconds(1));
+  engine_->look_up(launch.name);
+  engine_->acknowledge(launch.name);
+  bool refused = false;
+  engine_->read_log({"n1", launch.user, "/tmp/none", 0, 1},
+                    [&](Result<LogChunk> chunk) { refused = !chunk.ok(); });
+  EXPECT_TRUE(refused);
+  engine_->close();
+}
+
 TEST_F(LocalEngineTest, runs_as_the_user_when_root) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root";
   Payload payload;
