@@ -1,3 +1,5 @@
+#include "engine/local/local_engine.hpp"
+
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -10,7 +12,6 @@
 #include <cstring>
 
 #include "engine/local/inventory.hpp"
-#include "engine/local/local_engine.hpp"
 #include "engine/local/local_machine.hpp"
 #include "engine/local/log_reader.hpp"
 #include "engine/local/reconciler.hpp"

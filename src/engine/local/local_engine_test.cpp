@@ -1,4 +1,6 @@
 // The engine with the real supervisor: real processes, limits, probes, mpirun and restarts.
+#include "engine/local/local_engine.hpp"
+
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -16,7 +18,6 @@
 #include <sstream>
 #include <thread>
 
-#include "engine/local/local_engine.hpp"
 #include "engine/local/local_machine.hpp"
 #include "engine/local/log_reader.hpp"
 #include "model/names.hpp"
