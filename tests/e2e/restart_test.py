@@ -207,7 +207,8 @@ def test_the_daemon_killed_while_jobs_end(own):
     time.sleep(1)
     own.start()
     own.wait(job)
-    codes = sorted(row["exit"]["code"] for row in own.history(job))
+    # A launch that the kill cut off before the shim read it never ran, and its row is not final.
+    codes = sorted(row["exit"]["code"] for row in own.history(job) if row["final"])
     equal(codes, list(range(1, 9)), "every exit code is kept")
 
 
