@@ -213,20 +213,28 @@ class Simulation : public ring::Observer {
       return;
     }
     const UserRef root{"root", 0, 0, true};
-    for (const auto& node : ring_->state().nodes())
-      ring_->post(ResumeNode{node.node.name, root}, {});
     for (const auto& [id, record] : ring_->state().jobs()) {
       UnitSelector all;
       all.job = id;
       ring_->post(ReleaseUnits{all, root}, {});
     }
+    resume_all();
     agenda_.add(agenda_.now() + minutes(1), [this] { calm_again(); });
     stir_ = true;
   }
 
-  // Units that three failed launches in a row held are cancelled, as an operator would.
+  void resume_all() {
+    const UserRef root{"root", 0, 0, true};
+    for (const auto& record : ring_->state().nodes())
+      if (record.drained) ring_->post(ResumeNode{record.node.name, root}, {});
+  }
+
+  // Units that three failed launches in a row held are cancelled, as an operator would; nodes are
+  // resumed again, because a command that the daemon died under was never acknowledged.
   void calm_again() {
+    agenda_.add(agenda_.now() + minutes(10), [this] { calm_again(); });
     if (!ring_) return;
+    resume_all();
     const UserRef root{"root", 0, 0, true};
     for (const auto& [id, record] : ring_->state().jobs()) {
       if (record.held == 0) continue;
@@ -235,7 +243,6 @@ class Simulation : public ring::Observer {
       ring_->post(CancelUnits{all, root, "it never launches"}, {});
     }
     stir_ = true;
-    agenda_.add(agenda_.now() + minutes(10), [this] { calm_again(); });
   }
 
   bool all_ended() const {
