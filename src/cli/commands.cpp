@@ -11,6 +11,7 @@
 #include "cli/cluster.hpp"
 #include "cli/completion.hpp"
 #include "cli/daemon_control.hpp"
+#include "cli/interactive.hpp"
 #include "cli/jobs.hpp"
 #include "cli/top.hpp"
 #include "cli/usage.hpp"
@@ -38,7 +39,7 @@ struct Tree {
   std::vector<std::string> references, files, command;
   std::string reference, reason, state, name, until = "ended", shell, only_job;
   double timeout_seconds = -1;
-  bool wait = false, follow = false, once = false, yes = false;
+  bool wait = false, follow = false, once = false, yes = false, pty = false;
 
   const char* group = "";  // of the commands being added, for --help
 };
@@ -73,6 +74,15 @@ void add_job_options(CLI::App* command, JobOptions& job) {
   command->add_flag("--hold", job.hold, "Submit held");
 }
 
+int run_command(const Context& context, const std::vector<std::string>& command,
+                const JobOptions& options, bool in_terminal) {
+  if (command.empty()) {
+    fmt::print(stderr, "busbar: say what to run, such as `busbar run -- hostname`\n");
+    return exit_usage;
+  }
+  return in_terminal ? run_in_terminal(context, command, options) : run(context, command, options);
+}
+
 void add_submitting(Tree& t) {
   t.group = "Jobs";
   CLI::App* submit = add(t, "submit", "Submit job files, or scripts that begin with #!",
@@ -81,7 +91,8 @@ void add_submitting(Tree& t) {
   submit->add_flag("--wait", t.wait, "Wait for the jobs' ends and exit with the highest code");
   add_job_options(submit, t.job);
   CLI::App* run = add(t, "run", "Run a command as a job and follow it",
-                      [&t](const Context& c) { return cli::run(c, t.command, t.job); });
+                      [&t](const Context& c) { return run_command(c, t.command, t.job, t.pty); });
+  run->add_flag("--pty", t.pty, "In this terminal, such as an interactive shell");
   add_job_options(run, t.job);
   run->footer("The command and its arguments follow: busbar run --cores 2 -- make -j2");
   CLI::App* plan = add(t, "plan", "Say where and when a job file would start, without submitting",

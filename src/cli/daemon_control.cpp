@@ -21,17 +21,6 @@
 namespace busbar::cli {
 namespace {
 
-std::string program_beside(const std::string& name) {
-  char path[PATH_MAX];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-  if (length > 0) {
-    std::string beside(path, static_cast<std::size_t>(length));
-    beside = beside.substr(0, beside.rfind('/') + 1) + name;
-    if (access(beside.c_str(), X_OK) == 0) return beside;
-  }
-  return name;
-}
-
 std::vector<char*> pointers(std::vector<std::string>& words) {
   std::vector<char*> out;
   for (auto& word : words) out.push_back(word.data());
@@ -174,6 +163,17 @@ int start_daemon(const Context& context, const std::vector<std::string>& words,
 }
 
 }  // namespace
+
+std::string program_beside(const std::string& name) {
+  char path[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+  if (length > 0) {
+    std::string beside(path, static_cast<std::size_t>(length));
+    beside = beside.substr(0, beside.rfind('/') + 1) + name;
+    if (access(beside.c_str(), X_OK) == 0) return beside;
+  }
+  return name;
+}
 
 std::string default_state_directory() {
   const char* said = std::getenv("BUSBAR_STATE");

@@ -58,6 +58,10 @@ struct UpdateOptions {
 int submit(const Context& context, const std::vector<std::string>& files, const JobOptions& options,
            bool wait);
 int run(const Context& context, const std::vector<std::string>& command, const JobOptions& options);
+// Submits one job from the command line; its number.
+Result<std::string> submit_one(const Context& context, const Json& job);
+// The exit code of a `run` whose job was not taken.
+int run_refused(const Context& context, const Error& error);
 int plan(const Context& context, const std::string& file);
 int ps(const Context& context, const ListOptions& options);
 int show(const Context& context, const std::string& reference);

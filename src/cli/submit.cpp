@@ -164,25 +164,28 @@ int submit(const Context& context, const std::vector<std::string>& files, const 
   return wait ? cli::wait(context, ids, "ended", -1) : 0;
 }
 
+Result<std::string> submit_one(const Context& context, const Json& job) {
+  BUSBAR_TRY(answer,
+             post_job(context, "/v1/jobs", job.dump(-1, ' ', false, Json::error_handler_t::replace),
+                      "command line"));
+  const Json& jobs = list_at(answer, "jobs");
+  if (jobs.empty()) return {Errc::corrupt, "the daemon's answer names no job"};
+  return fmt::format("{}", integer_at(jobs.front(), "id"));
+}
+
+int run_refused(const Context& context, const Error& error) {
+  context.fail(error);
+  const bool ours = error.code == Errc::unavailable || error.code == Errc::corrupt;
+  return ours ? exit_busbar_failed : exit_refused;
+}
+
 int run(const Context& context, const std::vector<std::string>& command,
         const JobOptions& options) {
-  if (command.empty()) {
-    fmt::print(stderr, "busbar: say what to run, such as `busbar run -- hostname`\n");
-    return exit_usage;
-  }
-  const Json job = job_of_command(command, options);
-  auto answer = post_job(context, "/v1/jobs",
-                         job.dump(-1, ' ', false, Json::error_handler_t::replace), "command line");
-  if (!answer.ok()) {
-    context.fail(answer.error());
-    return answer.error().code == Errc::unavailable ? exit_busbar_failed : exit_refused;
-  }
-  const Json& jobs = list_at(*answer, "jobs");
-  if (jobs.empty()) return exit_busbar_failed;
-  const std::string id = fmt::format("{}", integer_at(jobs.front(), "id"));
+  auto id = submit_one(context, job_of_command(command, options));
+  if (!id.ok()) return run_refused(context, id.error());
   if (context.screen.interactive)
-    context.note(fmt::format("job {} submitted; Ctrl-C leaves it running", id));
-  return follow_to_end(context, id);
+    context.note(fmt::format("job {} submitted; Ctrl-C leaves it running", *id));
+  return follow_to_end(context, *id);
 }
 
 int plan(const Context& context, const std::string& file) {
