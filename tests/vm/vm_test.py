@@ -165,7 +165,7 @@ def make_root(root):
 
 
 def pack(root, image):
-    """The initial file system as the kernel wants it: a compressed `newc` archive, owned by root."""
+    """The initial file system as the kernel wants it: a compressed `newc` archive of root's."""
     names = subprocess.run(["find", ".", "-print0"], cwd=root, capture_output=True, check=True)
     archive = subprocess.run(["cpio", "--null", "--create", "--format=newc", "--owner=0:0",
                               "--quiet"], cwd=root, input=names.stdout, capture_output=True,
@@ -176,7 +176,7 @@ def pack(root, image):
 
 
 def boot(vmlinuz, image, log):
-    """Runs the machine to its end; a KVM that does not get as far as /init gives way to emulation."""
+    """Runs the machine to its end, emulated where KVM does not get as far as /init."""
     begin = time.monotonic()
     if os.access("/dev/kvm", os.R_OK | os.W_OK):
         run_guest(vmlinuz, image, log, ["-accel", "kvm", "-cpu", "host"], KVM_BOOT_S)
@@ -189,7 +189,7 @@ def boot(vmlinuz, image, log):
 
 
 def run_guest(vmlinuz, image, log, machine, boot_s):
-    """The guest's console goes to `log`; it is stopped at the deadline, or after boot_s if silent."""
+    """The console goes to `log`; stopped at the deadline, or after boot_s without a test."""
     command = [QEMU, "-kernel", vmlinuz, "-initrd", image, "-m", str(MEMORY_MIB), "-smp", "2",
                "-nographic", "-no-reboot", "-nic", "none", *machine, "-append",
                "console=ttyS0 quiet panic=-1 cgroup_no_v1=all"]
