@@ -25,8 +25,8 @@ constexpr std::string_view top_fields[] = {
 constexpr std::string_view listen_fields[] = {"socket", "tcp", "hosts", "tls", "connections_max"};
 constexpr std::string_view tls_fields[] = {"certificate", "key"};
 constexpr std::string_view node_fields[] = {
-    "name",  "features", "resources",          "topology",
-    "ports", "scratch",  "inventory_interval", "simulated_devices"};
+    "name",  "features", "resources",          "topology",          "output_max",
+    "ports", "scratch",  "inventory_interval", "simulated_devices", "processes_max"};
 constexpr std::string_view device_fields[] = {"vendor", "model", "memory", "count",
                                               "link_domain_size"};
 constexpr std::string_view user_fields[] = {"operators", "uid_min", "root_jobs"};
@@ -111,6 +111,8 @@ void read_node(const MapReader& top, NodeConfig& out) {
   map.get("scratch", out.scratch);
   map.get("inventory_interval", out.inventory_interval);
   if (out.inventory_interval < seconds(1)) map.refuse("inventory_interval", "must be at least 1s");
+  map.get("output_max", out.output_max);
+  map.get("processes_max", out.processes_max, 16, 4'000'000);
   read_ports(map, out);
   if (const Field named = map.find("resources"))
     read_amounts(named, top.problems(), false, out.resources);
@@ -229,6 +231,8 @@ std::string node_text(const NodeConfig& node) {
   out += fmt::format("  ports: {}-{}\n  scratch: {}\n  inventory_interval: {}\n", node.port_first,
                      node.port_first + node.port_count - 1, yaml_quoted(node.scratch),
                      span_of(node.inventory_interval));
+  out += fmt::format("  output_max: {}\n  processes_max: {}\n", node.output_max.value,
+                     node.processes_max);
   if (node.simulated_devices.empty()) return out + "  simulated_devices: []\n";
   out += "  simulated_devices:\n";
   for (const auto& device : node.simulated_devices)

@@ -44,6 +44,8 @@ struct NodeConfig {
   std::uint32_t port_count = 1000;
   std::string scratch;
   Span inventory_interval = seconds(60);
+  Bytes output_max{std::int64_t{50} << 30};  // output files of one attempt; 0: no limit
+  std::uint32_t processes_max = 32'768;      // of one attempt
   std::vector<SimulatedDeviceConfig> simulated_devices;
   friend bool operator==(const NodeConfig&, const NodeConfig&) = default;
 };

@@ -24,6 +24,8 @@ node:
   ports: 21000-21999
   scratch: /scratch
   inventory_interval: 5m
+  output_max: 1G
+  processes_max: 4096
   simulated_devices: [{vendor: amd, model: MI300X, memory: 192G, count: 8, link_domain_size: 4}]
 users: {operators: [ada], uid_min: 1000, root_jobs: false}
 snapshot_events: 1000
@@ -43,6 +45,8 @@ topology_levels: [row, rack]
   ASSERT_TRUE(config.ok()) << config.error().text;
   EXPECT_EQ(config->node.port_first, 21000U);
   EXPECT_EQ(config->node.port_count, 1000U);
+  EXPECT_EQ(config->node.output_max, Bytes(1 << 30));
+  EXPECT_EQ(config->node.processes_max, 4096U);
   EXPECT_EQ(config->node.features, (std::vector<std::string>{"avx", "fast"}));
   EXPECT_EQ(config->core.tenants[0].name, "blue");
   const std::vector<NamedCount> quota = {{"cores", 8000}, {"gpu", 2500}, {"memory", 64LL << 30}};

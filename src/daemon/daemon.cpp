@@ -46,6 +46,8 @@ local::LocalOptions Daemon::local_options() const {
   out.port_first = config_.node.port_first;
   out.port_count = config_.node.port_count;
   out.inventory_interval = config_.node.inventory_interval;
+  out.output_bytes_max = config_.node.output_max.value;
+  out.pids_max = config_.node.processes_max;
   out.users = {config_.users.root_jobs, config_.users.uid_min};
   out.warn = log_warning;
   return out;

@@ -1,0 +1,245 @@
+#!/usr/bin/python3
+"""What may go wrong on a machine, done on purpose: each ends in a clear message, nothing lost."""
+
+import contextlib
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from harness import (BIN, Daemon, Refused, Runner, cases_of, daemon, equal, expect, holds_words,
+                     print_log, skip, wait_until)
+
+CONFIG = """log_level: info
+limits: {units_per_job: 1000000}
+node: {output_max: 4M, processes_max: 64}
+"""
+SMALL = "cores: 0.02\n"
+
+
+BOMB = """import os, time
+counted = [line for line in open("/proc/self/cgroup")
+           if "busbar" in line and (":pids:" in line or line.startswith("0::"))]
+if not counted:
+    raise SystemExit(print("unbounded"))
+children = 0
+try:
+    while children < 500:
+        if os.fork() == 0:
+            time.sleep(60)
+            os._exit(0)
+        children += 1
+except OSError as error:
+    print(children, error.strerror)
+"""
+
+
+# --- jobs that behave badly
+
+
+def together_deaf_and_hidden_processes_end_with_their_job(own):
+    """Ignores SIGTERM, forks twice into sessions of its own, and leaves children behind."""
+    mark = "86399.25"
+    hidden = f"trap '' TERM HUP; setsid sh -c \"trap '' TERM HUP; sleep {mark} & sleep {mark}\" &"
+    left = own.submit(f"name: leaver\n{SMALL}run: |\n  {hidden}\n  sleep 0.3\n  exit 5\n")[0]
+    answer = own.wait(left)
+    equal((answer["state"], answer["exit_code"]), ("FAILED", 5), "the job that left children")
+    wait_until("its children are gone", lambda: not own.leftovers_with(mark))
+    deaf = own.submit(f"name: deaf\n{SMALL}grace: 1s\nrun: |\n  {hidden}\n  sleep {mark}\n")[0]
+    own.wait(deaf, until="running")
+    wait_until("it has hidden", lambda: len(own.leftovers_with(mark)) >= 2)
+    own.cli("cancel", deaf, code=0)
+    equal(own.wait(deaf)["state"], "CANCELLED", "the deaf job")
+    wait_until("nothing of it lives", lambda: not own.leftovers_with(mark))
+
+
+def together_endless_output_is_cut_off_and_said(own):
+    job = own.finish(f"name: flood\n{SMALL}run: cat /dev/zero\n", "FAILED", 128 + 25)
+    holds_words(own.history(job)[0]["exit"]["detail"], ["output", "4M"], "why it ended")
+    size = (own.work / f"busbar-{job}.out").stat().st_size
+    expect(size >= 4 << 20, "the output stays to look at", size)
+
+
+def together_a_fork_bomb_stays_in_its_box(own):
+    """The attempt's process count is bounded where cgroups count; others go on."""
+    own.write("bomb.py", BOMB)
+    job = own.finish(f"name: bomb\n{SMALL}run: /usr/bin/python3 bomb.py\n")
+    words = own.read(f"busbar-{job}.out").split(maxsplit=1)
+    if words[0] == "unbounded":
+        skip("no cgroup counts processes here")
+    expect(0 < int(words[0]) < 64, "forks were refused at the bound", words)
+    own.finish(f"name: beside\n{SMALL}run: 'true'\n")
+
+
+def together_output_through_a_link_is_refused(own):
+    """A job's output never follows a link, wherever it was laid."""
+    target = own.write("precious", "kept\n")
+    (own.work / "link.out").symlink_to(target)
+    job = own.submit(f"name: linked\n{SMALL}output: link.out\nrun: echo spoiled\n")[0]
+    wait_until("it is said why", lambda: "link" in own.cli("explain", job).text +
+               str(own.history(job)))
+    equal(own.show(job)["units"]["completed"], 0, "it never ran to its end")
+    equal(own.read("precious"), "kept\n", "the file behind the link")
+    own.cli("cancel", job, code=0)
+
+
+def together_names_that_are_not_text(own):
+    """Bytes that are no UTF-8, control characters, a path for a name: refused with the place."""
+    for body in (b"name: caf\xe9\nrun: true\n", b"name: \"a\x01b\"\nrun: true\n",
+                 b"name: ../../etc/cron\nrun: true\n"):
+        status, _, text = own.request("POST", "/v1/jobs", body,
+                                      {"Content-Type": "application/yaml"})
+        expect(status in (400, 422), "refused", status, text)
+        holds_words(text, ["job.yaml:1:"], "the refusal's place")
+    job = own.submit(f"name: spaced\n{SMALL}output: 'out put %x/../%x.log'\nrun: echo there\n")[0]
+    expect(own.wait(job)["state"] in ("COMPLETED", "FAILED"), "an odd path does no harm")
+
+
+# --- numbers that are large
+
+
+def turn_a_million_tasks_in_one_array(own):
+    begin = time.monotonic()
+    job = own.submit("name: million\ncores: 0.5\narray: 1-1000000%2\nrun: 'true'\n")[0]
+    submit_s = time.monotonic() - begin
+    view = own.show(job)
+    equal(view["units"]["total"], 1_000_000, "its tasks")
+    wait_until("some ran", lambda: own.show(job)["units"]["completed"] > 5)
+    for words in (("ps",), ("show", job), ("explain", job)):
+        begin = time.monotonic()
+        own.cli(*words, code=0)
+        expect(time.monotonic() - begin < 5, f"{words} answers while a million wait")
+    own.kill()
+    begin = time.monotonic()
+    own.start()
+    start_s = time.monotonic() - begin
+    wait_until("it goes on", lambda: own.show(job)["units"]["completed"] > 10)
+    own.cli("cancel", job, code=0)
+    equal(own.wait(job)["state"], "CANCELLED", "the end")
+    memory = pathlib.Path(f"/proc/{own.process.pid}/status").read_text()
+    peak_mib = int(memory.split("VmHWM:")[1].split()[0]) >> 10
+    print(f"    submit {submit_s:.2f} s, start {start_s:.2f} s, peak {peak_mib} MiB")
+    expect(peak_mib < 600, "memory stays small", peak_mib)
+
+
+def turn_files_of_one_and_ten_megabytes(own):
+    line = "# " + "x" * 77 + "\n"
+    near = "name: large\ncores: 0.02\nrun: 'true'\n" + line * 12_000
+    own.finish(near)
+    for size in (14_000, 130_000):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            status, _, text = own.request("POST", "/v1/jobs", near + line * size,
+                                          {"Content-Type": "application/yaml"})
+            equal(status, 413, "too large a file")
+            holds_words(text, ["1"], "the limit")
+    path = own.write("ten.yaml", near + line * 130_000)
+    done = own.cli("submit", path)
+    expect(done.code in (2, 3), "the command refuses it", done.code)
+    holds_words(done.err, ["ten.yaml", "1"], "the refusal")
+
+
+# --- a disk that is full
+
+
+def alone_a_full_disk_loses_nothing():
+    """Commands are refused with a sentence, ends of running jobs are kept, space heals it."""
+    with tempfile.TemporaryDirectory(prefix="bb-full-") as folder:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "busbar-test",
+                           folder], capture_output=True, check=False).returncode != 0:
+            skip("no small file system can be made here")
+        own = Daemon("limits: {units_per_job: 1000}\n")
+        try:
+            own.state = pathlib.Path(folder) / "state"
+            own.state.mkdir(mode=0o700)
+            own.socket = own.state / "busbar.sock"
+            own.environment.update(BUSBAR_STATE=str(own.state), BUSBAR_SOCKET=str(own.socket))
+            own.start()
+            fill_and_heal(own, pathlib.Path(folder))
+        except Exception:
+            print_log(own)
+            raise
+        finally:
+            own.close()
+            subprocess.run(["umount", "-l", folder], check=False)
+
+
+def fill_and_heal(own, folder):
+    running = own.submit(f"name: running\n{SMALL}run: while [ ! -e go ]; do sleep 0.05; done\n")[0]
+    own.wait(running, until="running")
+    ballast = folder / "ballast"
+    with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 65536)
+    acknowledged, refusal = [], None
+    for number in range(3000):
+        try:
+            acknowledged += own.submit(
+                f"name: fill{number}\nhold: true\nrun: 'true # {'x' * 4000}{number}'\n")
+        except Refused as why:
+            refusal = why
+            break
+    expect(refusal is not None and refusal.status in (503, 507), "a full disk refuses", refusal)
+    holds_words(str(refusal.body), ["space"], "the refusal")
+    own.write("go", "")
+    time.sleep(1)
+    ballast.unlink()
+    wait_until("space heals it", lambda: submit_again(own))
+    equal(own.wait(running)["state"], "COMPLETED", "the job that ended on the full disk")
+    own.kill()
+    own.start()
+    for job in acknowledged:
+        expect(own.show(job)["state"] == "PENDING", "what was acknowledged is there", job)
+    equal(own.history(running)[0]["state"], "COMPLETED", "its end after a start")
+
+
+def submit_again(own):
+    try:
+        return own.submit(f"name: after\n{SMALL}run: 'true'\n")
+    except (Refused, OSError):
+        return None
+
+
+# --- supervisors that die
+
+
+def alone_the_supervisor_killed_at_random_moments():
+    """Every job ends, each line is written by a known attempt, and the books agree."""
+    chance = random.Random(int(os.environ.get("BUSBAR_SEED", "7")))
+    with daemon("") as own:
+        jobs = own.submit(f"name: load\n{SMALL}array: 1-60\nrestart: {{on: [node], max: 50, "
+                          "backoff: 1s}\n"
+                          "run: |\n  echo $BUSBAR_ATTEMPT_NAME >> load.txt\n  sleep 0.2\n")
+        for _ in range(int(os.environ.get("BUSBAR_KILLS", "10"))):
+            time.sleep(chance.uniform(0.02, 0.4))
+            for pid in own.shim_pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        answer = own.wait(jobs[0], patience_s=120)
+        equal(answer["state"], "COMPLETED", "the array")
+        rows = own.history(jobs[0])
+        good = [row for row in rows if row["state"] == "COMPLETED"]
+        equal(len({row["ref"] for row in good}), 60, "tasks that completed")
+        equal(len(good), 60, "ends that completed: none twice")
+        lines = own.read("load.txt").split()
+        equal(len(set(lines)), len(lines), "no attempt ran twice")
+        expect({line for line in lines if line.endswith("-1")}, "first attempts ran", lines[:3])
+        wait_until("nothing is left", lambda: not own.leftovers())
+
+
+def main():
+    run = Runner()
+    module = sys.modules[__name__]
+    with daemon(CONFIG) as own:
+        run.together(cases_of(module, "together_"), own)
+        run.in_turn(cases_of(module, "turn_"), own)
+    run.in_turn(cases_of(module, "alone_"))
+    return run.finish()
+
+
+if __name__ == "__main__":
+    expect(BIN.is_dir(), f"no programs in {BIN}")
+    sys.exit(main())
