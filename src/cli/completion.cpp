@@ -38,12 +38,6 @@ void describe(const CLI::App& command, const std::string& before, std::vector<Co
   }
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const auto& word : words) out += (out.empty() ? "" : " ") + word;
-  return out;
-}
-
 std::string names_under(const std::vector<CommandWords>& commands, const std::string& before) {
   std::string out;
   for (const auto& command : commands) {
@@ -72,10 +66,10 @@ std::string bash(const std::vector<CommandWords>& commands) {
   std::string own;
   for (const auto& command : commands) {
     if (command.path.empty()) {
-      own = joined(command.options);
+      own = fmt::format("{}", fmt::join(command.options, " "));
       continue;
     }
-    std::string more = joined(command.options);
+    std::string more = fmt::format("{}", fmt::join(command.options, " "));
     const std::string nested = names_under(commands, command.path + " ");
     if (!nested.empty()) more += " " + nested;
     out += fmt::format("    '{0}' | '{0} '*) offered='{1}'\n", command.path, shell_quoted(more));

@@ -9,7 +9,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -17,8 +16,13 @@
 
 #include "base/text.hpp"
 #include "base/units.hpp"
+#include "host/places.hpp"
 
 namespace busbar::cli {
+
+using host::default_state_directory;
+using host::program_beside;
+
 namespace {
 
 std::vector<char*> pointers(std::vector<std::string>& words) {
@@ -163,27 +167,6 @@ int start_daemon(const Context& context, const std::vector<std::string>& words,
 }
 
 }  // namespace
-
-std::string program_beside(const std::string& name) {
-  char path[PATH_MAX];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-  if (length > 0) {
-    std::string beside(path, static_cast<std::size_t>(length));
-    beside = beside.substr(0, beside.rfind('/') + 1) + name;
-    if (access(beside.c_str(), X_OK) == 0) return beside;
-  }
-  return name;
-}
-
-std::string default_state_directory() {
-  const char* said = std::getenv("BUSBAR_STATE");
-  if (said != nullptr && said[0] != '\0') return said;
-  if (geteuid() == 0) return "/var/lib/busbar";
-  const char* state = std::getenv("XDG_STATE_HOME");
-  if (state != nullptr && state[0] == '/') return std::string(state) + "/busbar";
-  const char* home = std::getenv("HOME");
-  return std::string(home == nullptr ? "/tmp" : home) + "/.local/state/busbar";
-}
 
 std::string find_socket() {
   const char* said = std::getenv("BUSBAR_SOCKET");

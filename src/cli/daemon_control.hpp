@@ -15,10 +15,6 @@ struct UpOptions {
   bool foreground = false;
 };
 
-// The program of that name beside this one, else the bare name, for PATH.
-std::string program_beside(const std::string& name);
-// The folder of state that this user's commands mean when nobody says otherwise.
-std::string default_state_directory();
 // The socket to talk to: $BUSBAR_SOCKET, $BUSBAR_STATE, the user's own, the system's.
 std::string find_socket();
 

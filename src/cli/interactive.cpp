@@ -8,7 +8,7 @@
 #include <cstdlib>
 
 #include "base/units.hpp"
-#include "cli/daemon_control.hpp"
+#include "host/places.hpp"
 #include "pty/channel.hpp"
 #include "pty/terminal.hpp"
 
@@ -123,7 +123,7 @@ int run_in_terminal(const Context& context, const std::vector<std::string>& comm
     fmt::print(stderr, "busbar: {}\n", fault);
     return exit_usage;
   }
-  const std::string wrapper = program_beside("busbar-pty");
+  const std::string wrapper = host::program_beside("busbar-pty");
   auto door = wrapper.starts_with('/')
                   ? pty::Door::open()
                   : Error{Errc::unavailable, "busbar-pty was not found beside busbar"};

@@ -1,10 +1,8 @@
 #include "daemon/config.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/policy/policy.hpp"
 #include "jobfile/map_reader.hpp"
@@ -328,14 +326,6 @@ std::string needs_restart(const DaemonConfig& before, const DaemonConfig& after)
   note(before.archive == after.archive, "archive");
   note(before.snapshot_events == after.snapshot_events, "snapshot_events");
   return out;
-}
-
-std::string default_state_directory() {
-  const char* state = std::getenv("XDG_STATE_HOME");
-  const char* home = std::getenv("HOME");
-  if (geteuid() == 0) return "/var/lib/busbar";
-  if (state != nullptr && state[0] == '/') return std::string(state) + "/busbar";
-  return std::string(home == nullptr ? "/tmp" : home) + "/.local/state/busbar";
 }
 
 }  // namespace busbar::daemon

@@ -76,8 +76,4 @@ std::string config_text(const DaemonConfig& config);
 // The keys whose change needs a restart and that differ, comma separated; "" none.
 std::string needs_restart(const DaemonConfig& before, const DaemonConfig& after);
 
-// Where state lies when nobody says: /var/lib/busbar for root, else $XDG_STATE_HOME/busbar or
-// ~/.local/state/busbar.
-std::string default_state_directory();
-
 }  // namespace busbar::daemon

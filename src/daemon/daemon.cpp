@@ -1,13 +1,12 @@
 #include "daemon/daemon.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <climits>
 
 #include "busbar_build.hpp"
 #include "daemon/log.hpp"
+#include "host/places.hpp"
 
 namespace busbar::daemon {
 namespace {
@@ -15,15 +14,6 @@ namespace {
 constexpr std::chrono::seconds house_interval{5};
 
 }  // namespace
-
-std::string program_beside(const std::string& name) {
-  char path[PATH_MAX];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-  if (length <= 0) return name;
-  std::string beside(path, static_cast<std::size_t>(length));
-  beside = beside.substr(0, beside.rfind('/') + 1) + name;
-  return access(beside.c_str(), X_OK) == 0 ? beside : name;
-}
 
 Daemon::Daemon(DaemonConfig config, std::function<Result<DaemonConfig>()> reread,
                std::function<void()> on_fatal)
@@ -34,7 +24,7 @@ Daemon::~Daemon() { stop(); }
 local::LocalOptions Daemon::local_options() const {
   local::LocalOptions out;
   out.state_directory = config_.state_directory;
-  out.shim_program = program_beside("busbar-shim");
+  out.shim_program = host::program_beside("busbar-shim");
   out.scratch_directory = config_.node.scratch;
   out.node_name = config_.node.name;
   for (const auto& device : config_.node.simulated_devices)

@@ -91,7 +91,4 @@ class Daemon : public ring::Observer, public api::Backend {
   std::atomic<std::uint64_t> refusals_{0};
 };
 
-// The program of that name beside this one, else as found on PATH.
-std::string program_beside(const std::string& name);
-
 }  // namespace busbar::daemon

@@ -18,6 +18,7 @@
 #include "daemon/daemon.hpp"
 #include "daemon/doors.hpp"
 #include "daemon/log.hpp"
+#include "host/places.hpp"
 
 namespace busbar::daemon {
 namespace {
@@ -60,7 +61,7 @@ Result<DaemonConfig> effective_config(const Arguments& arguments) {
     config = std::move(read);
   }
   if (!arguments.state.empty()) config.state_directory = arguments.state;
-  if (config.state_directory.empty()) config.state_directory = default_state_directory();
+  if (config.state_directory.empty()) config.state_directory = host::default_state_directory();
   if (config.state_directory.front() != '/') {
     char here[PATH_MAX];
     if (getcwd(here, sizeof here) != nullptr)
