@@ -37,7 +37,8 @@ class Person:
                 *words]
         self.process = subprocess.Popen(
             argv, cwd=own.work, stdin=self.slave, stdout=self.slave, stderr=self.slave,
-            env=dict(own.environment, TERM="xterm-test", **(environment or {})))
+            env=dict(own.environment, TERM="xterm-test", XDG_RUNTIME_DIR=str(own.home),
+                     **(environment or {})))
 
     def __enter__(self):
         return self
