@@ -43,9 +43,6 @@ set(busbar_system_zstd PkgConfig::zstd)
 set(busbar_system_uuid PkgConfig::uuid)
 set(busbar_system_prometheus prometheus-cpp::core)
 set(busbar_system_build_info busbar_build_info)
-# Names people also try.
-set(busbar_system_sqlite3 ${busbar_system_sqlite})
-set(busbar_system_nlohmann_json ${busbar_system_json})
 
 # busbar_system_targets(OUT short names...): the CMake targets behind the short names.
 function(busbar_system_targets out)

@@ -24,4 +24,4 @@ set(arrows_cli base host pty)
 set(arrows_lab base model match core ports ring store sim)
 
 # Single headers that may be included across an arrow that does not exist.
-set(arrows_header_engine_local shim/protocol.hpp shim/protocol.h)
+set(arrows_header_engine_local shim/protocol.hpp)

@@ -14,7 +14,7 @@ import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BIN = os.path.join(ROOT, "build", "release", "bin")
+BIN = os.environ.get("BUSBAR_BIN") or os.path.join(ROOT, "build", "release", "bin")
 DEMO = os.path.join(ROOT, "build", "demo")
 STATE = os.path.join(DEMO, "state")
 WORK = os.path.join(DEMO, "mixed")

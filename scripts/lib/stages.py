@@ -8,7 +8,7 @@ from suite import LOGS, ROOT, Counts, Stage
 from suite import count_gtest, count_junit, count_text
 
 GROUP_BUDGETS_S = {"dev": 1500, "sanitizers": 720, "seeds and fuzz": 480,
-                   "virtual machine": 240}
+                   "virtual machine": 240, "demo": 240}
 ELSEWHERE = [
     ("Slurm", 360, "not part of this version"),
     ("Kubernetes", 600, "not part of this version"),
@@ -24,11 +24,12 @@ ASAN_LIBRARIES = ["base", "model", "match", "core"]
 FUZZ_SEEDS = {name: ["tests/jobfiles/good", "tests/jobfiles/bad", "examples"]
               for name in ("yaml", "job_file")}
 TSAN_LIBRARIES = ["store"]
+SETUP_SET = "--test"  # ./scripts/test --full takes all
 FUZZ_SHARE_S_MAX = 10  # a look at every commit; scripts/campaign and nights fuzz for long
 
 
 def run_setup(context):
-    code, text = context.command(["./scripts/setup", "--test"])
+    code, text = context.command(["./scripts/setup", SETUP_SET])
     return count_text(text, code)
 
 
@@ -224,6 +225,16 @@ def run_fuzz(context):
     return total
 
 
+def demo_absent():
+    return None if os.path.exists("/usr/bin/lmp") else "no LAMMPS: ./scripts/setup --demo"
+
+
+def run_demo(context):
+    """The demo on the dev build: every claim it makes is checked."""
+    code, text = context.command([PYTHON, "scripts/lib/demo.py"], env={"BUSBAR_BIN": DEV / "bin"})
+    return count_text(text, code)
+
+
 def run_vm(context):
     code, text = context.command([PYTHON, "tests/vm/vm_test.py"], env={"BUSBAR_BUILD": DEV})
     counts = count_text(text, code)
@@ -248,4 +259,5 @@ FULL_STAGES = [
     Stage("seeds", "seeds and fuzz", 240, run_seeds, absent=sim_absent),
     Stage("fuzz", "seeds and fuzz", 240, run_fuzz, absent=fuzz_absent),
     Stage("vm", "virtual machine", 240, run_vm),
+    Stage("demo", "demo", 240, run_demo, absent=demo_absent),
 ]

@@ -28,6 +28,8 @@ def main():
             parser.error(f"no stage {', '.join(sorted(unknown))}; "
                          f"there are {', '.join(stage.name for stage in every)}")
         chosen = [stage for stage in every if stage.name in options.stage]
+    if options.full:
+        stages.SETUP_SET = "--full"
     elsewhere = stages.ELSEWHERE if options.full else []
     return suite.run_all(chosen, stages.GROUP_BUDGETS_S, elsewhere)
 

@@ -89,6 +89,7 @@ class LocalEngine::Loop {
     engine_thread_.join();
     logs_.reset();
     machine_.reset();
+    rmdir(options_.scratch_directory.c_str());  // stays while attempts have folders in it
   }
 
   ~Loop() {

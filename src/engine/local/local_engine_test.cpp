@@ -394,6 +394,17 @@ TEST_F(LocalEngineTest, a_killed_supervisor_is_replaced_and_its_attempts_are_tol
   EXPECT_EQ(run(script("exit 3")).exit.code, 3);
 }
 
+TEST_F(LocalEngineTest, an_empty_scratch_folder_goes_when_the_engine_closes) {
+  engine_.reset();
+  scratch_ = folder_.path + "/local";
+  start({});
+  EXPECT_TRUE(fs::exists(scratch_ + "/busbar-test01"));
+  engine_.reset();
+  EXPECT_FALSE(fs::exists(scratch_ + "/busbar-test01"));
+  start({});
+  EXPECT_TRUE(fs::exists(scratch_ + "/busbar-test01"));
+}
+
 TEST_F(LocalEngineTest, scratch_lies_in_a_folder_of_its_own_inside_the_configured_one) {
   engine_.reset();
   scratch_ = folder_.path + "/local";
