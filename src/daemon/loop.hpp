@@ -2,6 +2,7 @@
 // there is nothing to do, and sleeps until something is posted, becomes durable or is due.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -34,6 +35,7 @@ class Loop {
   };
   void run();
   void wait(Tick until);
+  void gather(std::chrono::steady_clock::time_point until);
 
   ring::Ring& ring_;
   SystemClock& clock_;
@@ -43,6 +45,7 @@ class Loop {
   std::condition_variable woken_;
   std::vector<Posted> posted_;
   bool durable_moved_ = false;
+  bool gathering_ = false;  // posts need not wake the loop
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -139,11 +139,15 @@ std::string Cgroups::sentence() const {
          "; process count: " + by(pids_, "not enforced");
 }
 
-std::vector<std::string> Cgroups::bases() const {
+std::vector<std::string> Cgroups::bases(const StartRequest* request) const {
   std::vector<std::string> all;
-  for (const std::string* base : {&track_, &memory_, &cpuacct_, &cpu_, &pids_, &freezer_})
-    if (!base->empty() && std::find(all.begin(), all.end(), *base) == all.end())
-      all.push_back(*base);
+  const auto add = [&](const std::string& base, bool asked) {
+    if (asked && !base.empty() && std::find(all.begin(), all.end(), base) == all.end())
+      all.push_back(base);
+  };
+  for (const std::string* base : {&track_, &memory_, &cpuacct_, &freezer_}) add(*base, true);
+  add(cpu_, request == nullptr || request->cpu_weight > 0);
+  add(pids_, request == nullptr || request->pids_max > 0);
   return all;
 }
 
@@ -152,13 +156,9 @@ Result<Ok> Cgroups::create(const StartRequest& request) const {
   const auto fail = [](const std::string& what, int error) {
     return Error{Errc::unavailable, what + ": " + std::strerror(error)};
   };
-  for (const std::string& base : bases()) {
-    const bool needed = base == track_ || base == cpuacct_ || base == freezer_ || base == memory_ ||
-                        (base == cpu_ && request.cpu_weight > 0) ||
-                        (base == pids_ && request.pids_max > 0);
-    if (needed && mkdir(join(base, name).c_str(), 0755) != 0 && errno != EEXIST)
+  for (const std::string& base : bases(&request))
+    if (mkdir(join(base, name).c_str(), 0755) != 0 && errno != EEXIST)
       return fail("the cgroup " + join(base, name) + " could not be made", errno);
-  }
   if (request.memory_bytes > 0 && !memory_.empty()) {
     const bool v2 = track_is_v2_ && memory_ == track_;
     const std::string own = join(memory_, name);
@@ -182,11 +182,17 @@ Result<Ok> Cgroups::create(const StartRequest& request) const {
   return Ok{};
 }
 
-std::vector<std::string> Cgroups::doors(const std::string& name) const {
+std::vector<std::string> Cgroups::doors(const StartRequest& request) const {
   std::vector<std::string> files;
-  for (const std::string& base : bases())
-    if (exists(join(base, name))) files.push_back(join(base, name) + "/cgroup.procs");
+  for (const std::string& base : bases(&request))
+    files.push_back(join(base, request.name) + "/cgroup.procs");
   return files;
+}
+
+bool Cgroups::is_empty(const std::string& name) const {
+  const std::string events = track_is_v2_ ? read_file(join(track_, name) + "/cgroup.events") : "";
+  const std::int64_t populated = keyed_number(events, "populated");
+  return populated < 0 ? members(name).empty() : populated == 0;
 }
 
 std::vector<pid_t> Cgroups::members(const std::string& name) const {
@@ -241,6 +247,7 @@ bool Cgroups::remove(const std::string& name) const {
   bool gone = true;
   for (const std::string& base : bases()) {
     std::vector<std::string> folders{join(base, name)};
+    if (rmdir(folders[0].c_str()) == 0 || errno == ENOENT) continue;
     for (std::size_t i = 0; i < folders.size(); ++i)
       for (const std::string& below : list_folder(folders[i], Entries::folders))
         folders.push_back(join(folders[i], below));

@@ -35,8 +35,9 @@ class Cgroups {
 
   Result<Ok> create(const StartRequest& request) const;
   // The files a new process writes "0" to, to enter the attempt's folders.
-  std::vector<std::string> doors(const std::string& name) const;
+  std::vector<std::string> doors(const StartRequest& request) const;
   std::vector<pid_t> members(const std::string& name) const;
+  bool is_empty(const std::string& name) const;
   void kill_members(const std::string& name) const;  // again until there are none
   CgroupReading read(const std::string& name) const;
   bool remove(const std::string& name) const;  // false: not yet
@@ -44,7 +45,8 @@ class Cgroups {
   void remove_base() const;                    // when it is empty
 
  private:
-  std::vector<std::string> bases() const;
+  // Those in which an attempt gets a folder; all of ours without a request.
+  std::vector<std::string> bases(const StartRequest* request = nullptr) const;
 
   // Folders of ours, "" where there is none; all equal under v2.
   std::string track_, memory_, cpu_, cpuacct_, pids_, freezer_;

@@ -202,7 +202,6 @@ class ShimTest : public testing::Test {
     request.name = name;
     request.uid = geteuid();
     request.gid = getegid();
-    request.user_name = geteuid() == 0 ? "root" : "";
     request.environment = {"PATH=/usr/bin:/bin", "LANG=C"};
     request.scripts = {text};
     ProcessSpec process;

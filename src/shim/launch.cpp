@@ -16,11 +16,37 @@ namespace busbar::shim {
 
 namespace {
 
+// Made before fork, so that the child need not allocate: what it changes it must copy first.
+struct Words {
+  std::string script = "/proc/self/fd/3";
+  std::vector<char*> arguments, environment;
+
+  Words(const StartRequest& request, const ProcessSpec& process, const std::string& mark) {
+    if (process.script != 0) arguments.push_back(script.data());
+    for (const std::string& word : process.arguments) put(arguments, word);
+    std::map<std::string_view, const std::string*> variables;  // by "NAME=": the later one wins
+    for (const auto* list : {&request.environment, &process.environment})
+      for (const std::string& variable : *list) variables[name_of(variable)] = &variable;
+    variables[name_of(mark)] = &mark;
+    for (const auto& [name, whole] : variables) put(environment, *whole);
+    arguments.push_back(nullptr);
+    environment.push_back(nullptr);
+  }
+
+  static void put(std::vector<char*>& list, const std::string& text) {
+    list.push_back(const_cast<char*>(text.c_str()));
+  }
+  static std::string_view name_of(const std::string& variable) {
+    return std::string_view(variable).substr(0, variable.find('=') + 1);
+  }
+};
+
 // Runs in the child only: says why and ends it.
 struct Child {
   const StartRequest& request;
   const ProcessSpec& process;
   const LaunchPlace& place;
+  const Words& words;
 
   [[noreturn]] void fail(const std::string& what, int error) const {
     const std::string text = "process " + std::to_string(process.rank) + ": " + what +
@@ -41,8 +67,10 @@ struct Child {
     if (write(STDERR_FILENO, line.data(), line.size()) < 0) fail(what, error);
     _exit(absent ? 127 : 126);
   }
-  void need(bool done, const std::string& what) const {
-    if (!done) fail(what, errno);
+  void need(bool done, const char* what, const std::string* about = nullptr) const {
+    if (done) return;
+    const int error = errno;
+    fail(about == nullptr ? std::string(what) : what + printable(*about, 400), error);
   }
 
   // A process that is not yet recognisable as its attempt's must not outlive the shim.
@@ -51,19 +79,27 @@ struct Child {
     if (getppid() != place.shim_pid) _exit(125);
   }
 
+  static bool write_zero(const char* path) {
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    const bool written = fd >= 0 && write(fd, "0", 1) == 1;
+    const int error = errno;
+    if (fd >= 0) close(fd);
+    errno = error;
+    return written;
+  }
+
   void enter() const {
     end_with_shim();
     for (const std::string& door : place.doors)
-      if (const int error = write_file(door, "0"); error != 0)
-        fail("cannot enter its cgroup " + door, error);
+      need(write_zero(door.c_str()), "cannot enter its cgroup ", &door);
     need(setsid() >= 0, "cannot start a session");
-    for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     umask(request.umask & 0777);
     setrlimit(RLIMIT_NOFILE, &place.files);
-    write_file("/proc/self/oom_score_adj", "0");
+    write_zero("/proc/self/oom_score_adj");
   }
 
   void bind() const {
@@ -85,10 +121,7 @@ struct Child {
 
   void become_user() const {
     if (geteuid() == 0) {
-      const bool named = !request.user_name.empty();
-      need(
-          (named ? initgroups(request.user_name.c_str(), request.gid) : setgroups(0, nullptr)) == 0,
-          "cannot take the groups of user " + printable(request.user_name));
+      need(setgroups(request.groups.size(), request.groups.data()) == 0, "cannot take its groups");
       need(setresgid(request.gid, request.gid, request.gid) == 0, "cannot become its group");
       need(setresuid(request.uid, request.uid, request.uid) == 0, "cannot become its user");
     }
@@ -96,26 +129,33 @@ struct Child {
       fail("the shim is not root and cannot run it as user " + std::to_string(request.uid), 0);
   }
 
+  // Non-blocking while opening: a FIFO that nobody reads must not hold the launch.
+  static int try_output(const std::string& path) {
+    return open(path.c_str(),
+                O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC,
+                0666);
+  }
+
   int open_output(const std::string& path) const {
-    for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1))
+    int fd = try_output(path);
+    for (std::size_t at = path.find('/', 1); fd < 0 && errno == ENOENT && at != std::string::npos;
+         at = path.find('/', at + 1)) {
       if (mkdir(path.substr(0, at).c_str(), 0777) != 0 && errno != EEXIST && errno != EROFS &&
           errno != EACCES && errno != EISDIR)
         fail("cannot make the folder " + printable(path.substr(0, at), 400), errno);
-    // Non-blocking while opening: a FIFO that nobody reads must not hold the launch.
-    const int fd =
-        open(path.c_str(),
-             O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0666);
+      fd = try_output(path);
+    }
     if (fd < 0 && errno == ELOOP)
       fail("the output file " + printable(path, 400) + " is a symbolic link; remove it", 0);
-    need(fd >= 0, "cannot open the output file " + printable(path, 400));
+    need(fd >= 0, "cannot open the output file ", &path);
     fcntl(fd, F_SETFL, O_APPEND);
     return fd;
   }
 
   void arrange_files() const {
     // First: the folders of an output file are made, and must not make a mistyped directory.
-    need(chdir(process.working_directory.c_str()) == 0,
-         "cannot enter the working directory " + printable(process.working_directory, 400));
+    need(chdir(process.working_directory.c_str()) == 0, "cannot enter the working directory ",
+         &process.working_directory);
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     need(null >= 0, "cannot open /dev/null");
     const std::string& error = process.error_path;
@@ -125,13 +165,12 @@ struct Child {
   }
 
   // Descriptor 3 is the script, open for its interpreter; nothing else is inherited.
-  std::string place_script() const {
-    if (process.script == 0) return "";
+  void place_script() const {
+    if (process.script == 0) return;
     const int memory = wire::make_memfd("busbar-script", request.scripts[process.script - 1]);
     need(memory >= 0, "no memory for its script");
     if (place.report_fd == 3) fail("the report is in the script's place", 0);
     need(memory == 3 ? fcntl(3, F_SETFD, 0) == 0 : dup2(memory, 3) == 3, "cannot place its script");
-    return "/proc/self/fd/3";
   }
 
   [[noreturn]] void run() const {
@@ -141,33 +180,17 @@ struct Child {
     end_with_shim();  // the change of user forgot it
     arrange_files();
     close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-    const std::string script = place_script();
-
-    std::vector<std::string> words(process.arguments);
-    if (!script.empty()) words.insert(words.begin(), script);
-    std::vector<char*> arguments, environment;
-    for (std::string& word : words) arguments.push_back(word.data());
-    std::map<std::string_view, const std::string*> variables;  // by "NAME=": the later one wins
-    for (const auto* list : {&request.environment, &process.environment})
-      for (const std::string& variable : *list) variables[name_of(variable)] = &variable;
-    variables[name_of(place.mark)] = &place.mark;
-    for (const auto& [name, whole] : variables)
-      environment.push_back(const_cast<char*>(whole->c_str()));
-    arguments.push_back(nullptr);
-    environment.push_back(nullptr);
-    environ = environment.data();  // execvp looks the program up in this PATH
+    place_script();
+    environ = const_cast<char**>(words.environment.data());  // execvp looks in this PATH
     if (place.data_bytes_max > 0) {
       const rlimit data{static_cast<rlim_t>(place.data_bytes_max), RLIM_INFINITY};
       need(setrlimit(RLIMIT_DATA, &data) == 0, "the memory limit could not be set");
     }
     prctl(PR_SET_PDEATHSIG, 0);
-    execvp(arguments[0], arguments.data());
-    if (!script.empty()) fail_program("its script cannot be run; look at its #! line", errno);
-    fail_program("cannot run the program " + printable(words[0], 400), errno);
-  }
-
-  static std::string_view name_of(const std::string& variable) {
-    return std::string_view(variable).substr(0, variable.find('=') + 1);
+    execvp(words.arguments[0], words.arguments.data());
+    if (process.script != 0) fail_program("its script cannot be run; look at its #! line", errno);
+    const int error = errno;
+    fail_program("cannot run the program " + printable(words.arguments[0], 400), error);
   }
 };
 
@@ -199,8 +222,9 @@ std::string fault_of(const ProcessSpec& process, std::size_t scripts) {
 
 Result<pid_t> launch(const StartRequest& request, const ProcessSpec& process,
                      const LaunchPlace& place) {
+  const Words words(request, process, place.mark);
   const pid_t pid = fork();
-  if (pid == 0) Child{request, process, place}.run();
+  if (pid == 0) Child{request, process, place, words}.run();
   if (pid > 0) return pid;
   return Error{Errc::unavailable,
                std::string("the system cannot start another process: ") + std::strerror(errno)};
@@ -217,7 +241,7 @@ std::string fault_of(const StartRequest& request) {
     if (time < 0 || time > time_max) return "a time is negative or too long";
   if (request.warn_signal < 0 || request.warn_signal >= NSIG) return "the warn signal is none";
   if (request.cpu_weight > 10'000) return "the CPU weight must be at most 10,000";
-  if (has_nul(request.user_name)) return "the user's name is not one";
+  if (request.groups.size() > groups_max) return "it has too many groups";
   for (const std::string& variable : request.environment)
     if (has_nul(variable) || variable.find('=') == std::string::npos)
       return "an environment variable is not NAME=value";

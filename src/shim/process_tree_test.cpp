@@ -58,7 +58,6 @@ class ProcessTreeTest : public ShimTest {
                            " &'\nexec sleep " + unique_sleep(2));
     request.uid = uid;
     request.gid = uid;
-    request.user_name = "";
     daemon.send(request);
     EXPECT_TRUE(daemon.await<Started>("kept"));
     EXPECT_TRUE(eventually([&] { return runs(unique_sleep(1)) && runs(unique_sleep(2)); }));

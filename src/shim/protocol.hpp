@@ -46,9 +46,10 @@
 
 namespace busbar::shim {
 
-inline constexpr std::uint32_t protocol_version = 1;
+inline constexpr std::uint32_t protocol_version = 2;
 inline constexpr std::size_t frame_bytes_max = 64 << 10;
 inline constexpr std::size_t message_bytes_max = 32 << 20;
+inline constexpr std::size_t groups_max = 65'536;
 inline constexpr std::size_t processes_max = 4096;       // of one attempt on this machine
 inline constexpr std::size_t items_max = 1 << 20;        // of all lists of one message together
 inline constexpr std::size_t held_per_page = 128;        // keeps a page inside a frame
@@ -109,7 +110,6 @@ struct StartRequest {
   std::string name;
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  std::string user_name;  // for supplementary groups; "" drops them all
   std::uint32_t umask = 022;
   std::vector<std::string> environment;  // "NAME=value", complete, of every process
   std::vector<std::string> scripts;
@@ -126,6 +126,7 @@ struct StartRequest {
   // A gang: one process that fails (code or signal) ends the others; its code is the attempt's.
   // Otherwise the attempt ends with its last process, with the highest code.
   bool kill_on_first_failure = false;
+  std::vector<std::uint32_t> groups;  // supplementary, of the user
 };
 
 struct DaemonHello {
@@ -270,10 +271,10 @@ void fields(auto& v, Like<ProcessSpec> auto& x) {
   v(x.output_path), v(x.error_path), v(x.cpus), v(x.memory_nodes);
 }
 void fields(auto& v, Like<StartRequest> auto& x) {
-  v(x.name), v(x.uid), v(x.gid), v(x.user_name), v(x.umask), v(x.environment), v(x.scripts);
+  v(x.name), v(x.uid), v(x.gid), v(x.umask), v(x.environment), v(x.scripts);
   v(x.setup), v(x.processes), v(x.memory_bytes), v(x.cpu_weight), v(x.pids_max);
   v(x.time_limit_ms), v(x.grace_ms), v(x.warn_signal), v(x.warn_lead_ms), v(x.output_bytes_max);
-  v(x.kill_on_first_failure);
+  v(x.kill_on_first_failure), v(x.groups);
 }
 void fields(auto& v, Like<DaemonHello> auto& x) { v(x.version), v(x.installation); }
 void fields(auto& v, Like<End> auto& x) { v(x.name), v(x.grace_ms), v(x.warn_lead_ms); }
@@ -484,9 +485,9 @@ struct Received {
 
 inline Result<Received> receive_message(int socket_fd) {
   Received received;
-  received.bytes.resize(frame_bytes_max);
+  std::array<char, frame_bytes_max> frame;  // not a string: that would be zeroed each time
   alignas(cmsghdr) std::array<char, CMSG_SPACE(4 * sizeof(int))> control{};
-  iovec part{received.bytes.data(), received.bytes.size()};
+  iovec part{frame.data(), frame.size()};
   msghdr packet{};
   packet.msg_iov = &part;
   packet.msg_iovlen = 1;
@@ -495,7 +496,7 @@ inline Result<Received> receive_message(int socket_fd) {
   ssize_t got;
   do got = recvmsg(socket_fd, &packet, MSG_CMSG_CLOEXEC);
   while (got < 0 && errno == EINTR);
-  received.bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  if (got > 0) received.bytes.assign(frame.data(), static_cast<std::size_t>(got));
   if (got < 0) {
     received.closed = errno != EAGAIN && errno != EWOULDBLOCK;
     return received;

@@ -11,7 +11,7 @@ StartRequest some_request() {
   StartRequest request;
   request.name = "bb-0a1b2c-17-0x4-1";
   request.uid = 1000;
-  request.user_name = "ada";
+  request.groups = {100, 27};
   request.environment = {"A=1", "PATH=/bin"};
   request.scripts = {"#!/bin/sh\nexit 3\n"};
   request.processes.resize(2);

@@ -66,6 +66,8 @@ Result<std::unique_ptr<Server>> Server::open(const Options& options, const std::
   sigemptyset(&handled);
   for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
   sigprocmask(SIG_SETMASK, &handled, nullptr);
+  // Attempts inherit what is ignored.
+  for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
   signal(SIGPIPE, SIG_IGN);
   server->signal_fd_ = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
   server->epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);

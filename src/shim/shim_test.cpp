@@ -427,7 +427,7 @@ TEST_F(ShimTest, RunsAsAnotherUserWithTheirGroups) {
   StartRequest request = script("user", "id -u; id -g; id -G; touch /etc/x 2>/dev/null || echo no");
   request.uid = user->pw_uid;
   request.gid = user->pw_gid;
-  request.user_name = "nobody";
+  request.groups = {user->pw_gid};
   request.processes[0].output_path = root_ + "/theirs/out";
   EXPECT_EQ(daemon->run(request).code, 0);
   const std::string id = std::to_string(user->pw_uid), group = std::to_string(user->pw_gid);
@@ -457,7 +457,7 @@ TEST_F(ShimTest, GivesSupplementaryGroups) {
   StartRequest request = script("member", "id -G");
   request.uid = user->pw_uid;
   request.gid = user->pw_gid;
-  request.user_name = member;
+  request.groups.assign(expected.begin(), expected.end());
   EXPECT_EQ(daemon->run(request).code, 0);
   std::istringstream said(output("member"));
   std::vector<gid_t> groups{std::istream_iterator<gid_t>(said), {}};
@@ -617,16 +617,15 @@ TEST_F(ShimTest, SurvivesRunningOutOfDescriptors) {
   ASSERT_EQ(prlimit(pid, RLIMIT_NOFILE, nullptr, &before), 0);
   const rlimit none{4, before.rlim_max};
   ASSERT_EQ(prlimit(pid, RLIMIT_NOFILE, &none, nullptr), 0);
-  daemon->send(script("few", "exit 0"));
-  const auto refused = daemon->await<Refused>("few");
-  ASSERT_TRUE(refused);
-  EXPECT_NE(refused->sentence.find("Too many open files"), std::string::npos);
+  const Exited failed = daemon->run(script("few", "exit 0"));
+  EXPECT_EQ(failed.cause, Cause::launch_failed);
+  EXPECT_NE(failed.detail.find("Too many open files"), std::string::npos);
   EXPECT_EQ(connect()->next(500), std::nullopt);
   ASSERT_EQ(prlimit(pid, RLIMIT_NOFILE, &before, nullptr), 0);
   EXPECT_EQ(daemon->run(script("few", "exit 2")).code, 2);
 }
 
-TEST_F(ShimTest, KeepsAnEndUntilTheDiskTakesIt) {
+TEST_F(ShimTest, AFullDiskLosesNoEndAndStopsNoStart) {
   std::filesystem::create_directory(directory_);
   if (geteuid() != 0 ||
       mount("busbar-test", directory_.c_str(), "tmpfs", 0, "size=1200k,mode=0700") != 0)
@@ -634,38 +633,15 @@ TEST_F(ShimTest, KeepsAnEndUntilTheDiskTakesIt) {
   auto daemon = begin();
   daemon->send(script("early", "sleep 0.3; exit 4"));
   ASSERT_TRUE(daemon->await<Started>("early"));
-  const auto fill = [&](const char* name) {
-    std::ofstream(directory_ + "/" + name) << std::string(2 << 20, 'x') << std::flush;
-  };
-  fill("full");
-  EXPECT_EQ(daemon->end_of("early").code, 4) << "the reserve serves";
-  daemon->send(script("late", "sleep 0.3; exit 5"));
-  ASSERT_TRUE(daemon->await<Started>("late"));
-  unlink((directory_ + "/reserve").c_str());
-  fill("fuller");
-  daemon->send(script("more", "exit 0"));
-  const auto refused = daemon->await<Refused>("more");
-  ASSERT_TRUE(refused);
-  EXPECT_NE(refused->sentence.find("No space left"), std::string::npos);
-  unlink((directory_ + "/full").c_str());
-  EXPECT_EQ(daemon->end_of("late").code, 5);
+  std::ofstream(directory_ + "/full") << std::string(2 << 20, 'x') << std::flush;
+  EXPECT_EQ(daemon->end_of("early").code, 4);
+  EXPECT_EQ(daemon->run(script("late", "exit 5")).code, 5);
+  kill_shim();
+  daemon = begin();
+  EXPECT_EQ(daemon->run(script("later", "exit 6")).code, 6) << "a successor finds its room too";
   kill(static_cast<pid_t>(hello_.pid), SIGTERM);
   EXPECT_TRUE(eventually([&] { return !alive(static_cast<pid_t>(hello_.pid)); }));
   EXPECT_EQ(umount2(directory_.c_str(), MNT_DETACH), 0);
-}
-
-TEST_F(ShimTest, TakesAnEndThatWasWrittenButNotFiled) {
-  auto daemon = begin();
-  daemon->send(script("filed", "exit 11"));
-  ASSERT_EQ(daemon->await<Exited>("filed")->code, 11);
-  kill_shim();
-  std::filesystem::rename(directory_ + "/exits/filed", directory_ + "/running/filed");
-  std::ofstream(directory_ + "/running/torn") << "damaged";
-  daemon = begin();
-  EXPECT_EQ(daemon->end_of("filed").code, 11);
-  daemon = connect();
-  daemon->greet(installation_);
-  EXPECT_EQ(daemon->end_of("torn").cause, Cause::supervisor_lost);
 }
 
 TEST_F(ShimTest, LeavesWhenNobodyNeedsIt) {

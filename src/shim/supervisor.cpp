@@ -70,7 +70,7 @@ void Supervisor::take(StartRequest& request, const Say& reply) {
     if (held->second.started_unix_ms != 0) reply(encode(started_of(held->second)));
     return;
   }
-  if (const auto exited = records_.read_exit(name)) return reply(encode(*exited));
+  if (const std::string* exited = records_.find_exit(name)) return reply(*exited);
   if (const std::string fault = fault_of(request); !fault.empty())
     return refuse(reply, name, "the start of " + printable(name, 64) + " is not valid: " + fault);
   RunningRecord record{name,
@@ -80,7 +80,8 @@ void Supervisor::take(StartRequest& request, const Say& reply) {
                        clock_ms(CLOCK_BOOTTIME),
                        {},
                        {},
-                       request.uid};
+                       request.uid,
+                       request.setup.size() + request.processes.size()};
   if (const int error = records_.write_running(record); error != 0)
     return refuse(reply, name,
                   std::string("the supervisor cannot write its record of the start: ") +
@@ -112,7 +113,7 @@ void Supervisor::take(StartRequest& request, const Say& reply) {
 void Supervisor::take(const End& end, const Say& reply) {
   const auto held = attempts_.find(end.name);
   if (held == attempts_.end()) {
-    if (const auto exited = records_.read_exit(end.name)) return reply(encode(*exited));
+    if (const std::string* exited = records_.find_exit(end.name)) return reply(*exited);
     return refuse(reply, end.name, "no attempt of that name is held here");
   }
   if (held->second.exited) return;  // said as soon as it is recorded
@@ -132,7 +133,7 @@ void Supervisor::take(const Signal& signal, const Say& reply) {
 void Supervisor::take(const Acknowledge& acknowledge, const Say& reply) {
   if (attempts_.contains(acknowledge.name))
     return refuse(reply, acknowledge.name, "it has not ended yet");
-  if (records_.exits().contains(acknowledge.name)) records_.acknowledge(acknowledge.name);
+  if (records_.find_exit(acknowledge.name) != nullptr) records_.acknowledge(acknowledge.name);
 }
 
 void Supervisor::take(const List& list, const Say& reply) {
@@ -166,12 +167,11 @@ void Supervisor::take(const List& list, const Say& reply) {
     reply(encode(page));
   } while (at < items.size());
   if (list.name.empty()) return;
-  if (const auto exited = records_.read_exit(list.name)) reply(encode(*exited));
+  if (const std::string* exited = records_.find_exit(list.name)) reply(*exited);
 }
 
 void Supervisor::repeat_exits(const Say& reply) const {
-  for (const std::string& name : records_.exits())
-    if (const auto exited = records_.read_exit(name)) reply(encode(*exited));
+  for (const std::string& name : records_.exits()) reply(*records_.find_exit(name));
 }
 
 void Supervisor::end_all(const std::string& why) {
@@ -190,7 +190,7 @@ void Supervisor::begin_phase(Attempt& attempt) {
     return settle(attempt);
   }
   LaunchPlace place;
-  place.doors = cgroups_.doors(attempt.request.name);
+  place.doors = cgroups_.doors(attempt.request);
   place.mark = attempt_mark(folder_, attempt.request.name);
   place.files = files_;
   place.shim_pid = getpid();
@@ -393,21 +393,20 @@ void Supervisor::finish(Attempt& attempt) {
 }
 
 void Supervisor::flush() {
-  constexpr std::size_t at_once_max = 64;
   std::vector<const Exited*> ended;
   for (auto& [name, attempt] : attempts_)
-    if (attempt.exited && !attempt.unheard && ended.size() < at_once_max)
-      ended.push_back(&*attempt.exited);
+    if (attempt.exited && !attempt.unheard) ended.push_back(&*attempt.exited);
   std::erase_if(attempts_,
                 [](const auto& entry) { return entry.second.exited && entry.second.unheard; });
   if (ended.empty()) return;
   const int error = records_.write_exits(ended);
-  if (error != 0) std::fprintf(stderr, "cannot record an end: %s\n", std::strerror(error));
-  if (error != 0 || ended.size() == at_once_max)
-    retry_at_ = mono_ms() + (error != 0 ? retry_ms : 0);
+  if (error != 0) {
+    std::fprintf(stderr, "cannot record an end: %s\n", std::strerror(error));
+    retry_at_ = mono_ms() + retry_ms;
+    return;
+  }
   for (const Exited* exited : ended) {
-    if (!records_.exits().contains(exited->name)) continue;
-    report_(encode(*exited));
+    report_(*records_.find_exit(exited->name));
     attempts_.erase(std::string(exited->name));
   }
 }
@@ -540,7 +539,7 @@ std::vector<pid_t> Supervisor::members(Attempt& attempt) const {
 }
 
 bool Supervisor::tree_is_empty(Attempt& attempt) const {
-  if (cgroups_.tracks()) return cgroups_.members(attempt.request.name).empty();
+  if (cgroups_.tracks()) return cgroups_.is_empty(attempt.request.name);
   // What outlived its parent is a child of ours: without such children nothing is left.
   const std::string path = "/proc/self/task/" + std::to_string(getpid()) + "/children";
   if (!attempt.lost && exists(path)) {
@@ -567,9 +566,8 @@ void Supervisor::kill_tree(Attempt& attempt) const {
 // ---- predecessors
 
 void Supervisor::recover() {
-  for (const std::string& name : records_.running()) {
-    if (records_.exits().contains(name)) continue;
-    const RunningRecord record = records_.read_running(name);
+  for (const RunningRecord& record : records_.running()) {
+    const std::string& name = record.name;
     Attempt& attempt = attempts_[name];
     attempt.request.name = name;
     attempt.request.uid = record.uid;

@@ -50,16 +50,6 @@ int write_file(const std::string& path, std::string_view text) {
   return error;
 }
 
-int put_file(const std::string& path, std::string_view bytes) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return -errno;
-  int error = write_all(fd, bytes);
-  if (error == 0 && ftruncate(fd, static_cast<off_t>(bytes.size())) != 0) error = errno;
-  if (error == 0) return fd;
-  close(fd);
-  return -error;
-}
-
 std::vector<std::string> list_folder(const std::string& path, Entries entries) {
   std::vector<std::string> names;
   DIR* folder = opendir(path.c_str());

@@ -21,8 +21,6 @@ std::int64_t clock_ms(clockid_t clock);
 std::string read_file(const std::string& path);
 // Opens an existing file and writes `text` at once, as control files want it.
 int write_file(const std::string& path, std::string_view text);
-// Creates `path` or overwrites it, open for more; a negative errno when that fails.
-int put_file(const std::string& path, std::string_view bytes);
 // Names in a folder but those that begin with '.', sorted; only folders, or everything but folders.
 enum class Entries { folders, others };
 std::vector<std::string> list_folder(const std::string& path, Entries entries);

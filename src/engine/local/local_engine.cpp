@@ -99,12 +99,14 @@ class LocalEngine::Loop {
 
   // Runs `task` on the engine's thread, once the node is known.
   void post(std::function<void()> task) {
+    bool first = false;
     {
       const std::lock_guard lock(mutex_);
       if (closing_) return;
+      first = tasks_.empty();
       tasks_.push_back(std::move(task));
     }
-    wake();
+    if (first) wake();
   }
 
   void read_log(const LogRequest& request, LogSink sink) {

@@ -19,6 +19,10 @@
 namespace busbar::local {
 namespace {
 
+constexpr std::size_t known_payloads_max = 64;
+constexpr std::size_t known_payload_bytes_max = 64 << 10;
+constexpr auto account_known_for = std::chrono::seconds(2);
+
 std::int64_t unix_now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())
@@ -150,11 +154,33 @@ std::string LocalMachine::scratch_of(const std::string& name) const {
 Result<std::vector<Payload>> LocalMachine::read_payloads(const Launch& launch) {
   std::vector<Payload> payloads;
   for (const LaunchGroup& group : launch.groups) {
-    BUSBAR_TRY(bytes, payloads_(group.payload));
-    BUSBAR_TRY(payload, decode_payload(bytes));
+    BUSBAR_TRY(payload, read_payload(group.payload));
     payloads.push_back(std::move(payload));
   }
   return payloads;
+}
+
+Result<Payload> LocalMachine::read_payload(PayloadHash hash) {
+  if (const auto known = known_payloads_.find(hash); known != known_payloads_.end())
+    return known->second;
+  BUSBAR_TRY(bytes, payloads_(hash));
+  BUSBAR_TRY(payload, decode_payload(bytes));
+  if (known_payloads_.size() >= known_payloads_max) known_payloads_.clear();
+  if (bytes.size() <= known_payload_bytes_max) known_payloads_.emplace(hash, payload);
+  return payload;
+}
+
+Result<Account> LocalMachine::account_of(const UserRef& user) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now > accounts_known_at_ + account_known_for) {
+    known_accounts_.clear();
+    accounts_known_at_ = now;
+  }
+  if (const auto known = known_accounts_.find(user.uid); known != known_accounts_.end())
+    return known->second;
+  BUSBAR_TRY(account, find_account(user, options_.users));
+  known_accounts_.emplace(user.uid, account);
+  return account;
 }
 
 NodeFacts LocalMachine::facts_for(const Account& account, const std::string& name) const {
@@ -188,7 +214,7 @@ Result<Ok> LocalMachine::make_scratch(const Account& account, const StartPlan& p
 
 Result<std::string> LocalMachine::prepare(const Launch& launch, const std::vector<Claim>& bound) {
   BUSBAR_TRY(payloads, read_payloads(launch));
-  BUSBAR_TRY(account, find_account(launch.user, options_.users));
+  BUSBAR_TRY(account, account_of(launch.user));
   const NodeFacts facts = facts_for(account, launch.name);
   BUSBAR_TRY(plan, plan_start(launch, bound, payloads, facts, options_.limits));
   if (plan.needs_mpirun && find_program("mpirun", plan.path).empty())
@@ -209,6 +235,7 @@ Result<std::string> LocalMachine::prepare(const Launch& launch, const std::vecto
     if (!checkpoint.empty()) BUSBAR_TRY_OK(make_folder_as(account, checkpoint));
   }
   BUSBAR_TRY_OK(make_scratch(account, plan, launch.name));
+  plan.request.groups.assign(account.groups.begin(), account.groups.end());
   std::string frame = shim::encode(plan.request);
   if (frame.size() > shim::message_bytes_max)
     return {Errc::invalid, "the attempt's scripts and environments are larger than 32 MiB"};
@@ -222,7 +249,7 @@ void LocalMachine::started(const Launch& launch, const std::vector<Claim>& bound
     return payload.ready.kind != ProbeKind::none;
   });
   if (!probed) return;
-  const auto account = find_account(launch.user, options_.users);
+  const auto account = account_of(launch.user);
   if (!account) return warn(launch.name + ": " + account.error().text);
   probes_.start(launch.name,
                 plan_probes(launch, bound, *payloads, facts_for(*account, launch.name)), *account);
@@ -234,7 +261,8 @@ void LocalMachine::forgotten(const std::string& name) {
   probes_.stop(name);
   cleaner_.post([parent = options_.scratch_directory, path = scratch_of(name)] {
     std::error_code ignored;
-    if (is_own_folder(parent)) std::filesystem::remove_all(path, ignored);
+    if (is_own_folder(parent) && rmdir(path.c_str()) != 0)
+      std::filesystem::remove_all(path, ignored);
   });
 }
 

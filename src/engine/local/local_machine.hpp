@@ -4,6 +4,7 @@
 // Errors   a launch that cannot be prepared carries a sentence for the job's user.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <set>
@@ -44,6 +45,8 @@ class LocalMachine : public Machine {
 
  private:
   Result<std::vector<Payload>> read_payloads(const Launch& launch);
+  Result<Payload> read_payload(PayloadHash hash);
+  Result<Account> account_of(const UserRef& user);
   NodeFacts facts_for(const Account& account, const std::string& name) const;
   std::string scratch_of(const std::string& name) const;
   Result<Ok> make_scratch(const Account& account, const StartPlan& plan, const std::string& name);
@@ -53,6 +56,10 @@ class LocalMachine : public Machine {
   std::function<void(const std::string&)> warn_;
   std::string node_;
   std::set<std::string> vendors_;
+  // The tasks of an array share both: small payloads, and accounts as found a moment ago.
+  std::map<PayloadHash, Payload> known_payloads_;
+  std::map<std::uint32_t, Account> known_accounts_;
+  std::chrono::steady_clock::time_point accounts_known_at_;
   Worker cleaner_;
   ProbeRunner probes_;
 };
