@@ -118,6 +118,29 @@ class Teller {
     say("went to the history");
   }
   void operator()(const SliceDecided&) { say("the scheduler decided"); }
+  void operator()(const NewerSighted& event) {
+    attempt(event.attempt);
+    const std::string how = event.running ? "runs" : "has ended";
+    say("is newer than the journal, and " + how + " on cluster " + event.cluster);
+  }
+  void operator()(const ClusterAdopted& event) {
+    say(std::to_string(event.attempts.size()) + " attempts newer than the journal " +
+        (event.keep ? "may end by themselves" : "are ended") + because(event.by, ""));
+  }
+  void operator()(const LeftoverEnded& event) {
+    attempt(event.attempt);
+    std::string text = "was newer than the journal and has ended";
+    if (event.exit.code != 0) text += " with exit code " + std::to_string(event.exit.code);
+    say(text + because("", event.exit.detail));
+  }
+  void operator()(const ClockWithheld& event) {
+    say("the clock moved by " + format_span(event.by) +
+        " unseen; nothing expires in that time until an operator answers");
+  }
+  void operator()(const ClockAnswered& event) {
+    say("the " + format_span(event.withheld) + " that the clock moved unseen " +
+        (event.accepted ? "count" : "do not count") + because(event.by, ""));
+  }
 
  private:
   void say(const std::string& text) { line_.text = line_.ref ? *line_.ref + " " + text : text; }

@@ -117,7 +117,19 @@ void add_order(const Lens& lens, const core::JobRecord& record, Explanation& out
   out.predicted_in = Seconds{Span(in.value < 1000 ? in.value : in.value / 1000 * 1000)};
 }
 
-std::string summary_of(const core::JobRecord& record, const Explanation& out) {
+// Why nothing starts at all; "" where something may.
+std::string standstill(const core::State& state) {
+  if (state.behind_engines())
+    return "nothing starts, because an engine shows attempts that the journal does not know, as "
+           "after a restored backup; an operator goes on with 'busbar adopt'.";
+  if (!state.sighted().empty())
+    return "nothing starts before the attempts that are left over from before the restore have "
+           "ended; 'busbar adopt --dry-run' lists them.";
+  return "";
+}
+
+std::string summary_of(const core::State& state, const core::JobRecord& record,
+                       const Explanation& out) {
   if (record.ended_all()) {
     std::string text = "It has ended: " + std::string(to_string(out.state));
     text += ", exit code " + std::to_string(record.exit_code) + ".";
@@ -129,6 +141,7 @@ std::string summary_of(const core::JobRecord& record, const Explanation& out) {
   if (record.live > 0) text += record.waiting + record.held > 0 ? ". " : ".";
   if (record.waiting + record.held == 0) return text;
   if (record.live > 0) text += units_text(record.waiting + record.held) + " more: ";
+  if (const std::string stands = standstill(state); !stands.empty()) return text + stands;
   if (!out.verdicts.empty()) {
     text += out.verdicts[0].sentence;
   } else if (record.waiting == 0) {
@@ -151,9 +164,9 @@ Explanation explanation_of(const Lens& lens, const core::JobRecord& record) {
   out.revision = lens.view.state.revision();
   if (!record.ended_all()) {
     add_verdicts(lens, record, out);
-    add_order(lens, record, out);
+    if (lens.view.state.sighted().empty()) add_order(lens, record, out);
   }
-  out.summary = summary_of(record, out);
+  out.summary = summary_of(lens.view.state, record, out);
   return out;
 }
 

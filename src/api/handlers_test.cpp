@@ -243,6 +243,51 @@ TEST_F(Handlers, NodesAreShownWithWhatIsFree) {
   EXPECT_EQ(get("/v1/nodes/n1")["state"], "MIXED");
 }
 
+TEST_F(Handlers, NewerAttemptsAreListedAndAdopted) {
+  backend_.add_job(core::testing::array("sweep", {5, 9, 1}));
+  EXPECT_EQ(get("/v1/adopt")["attempts"].size(), 0U);
+  refusal(root_, "POST", "/v1/adopt", 409);
+  backend_.happen(NewerSighted{"local", {unit(1, 2), 1}, true});
+  backend_.happen(NewerSighted{"local", {unit(7), 3}, false});
+  const json found = get("/v1/adopt");
+  EXPECT_EQ(found["read_only"], true);
+  ASSERT_EQ(found["attempts"].size(), 2U);
+  EXPECT_EQ(found["attempts"][0]["ref"], "1_7#1");
+  EXPECT_EQ(found["attempts"][0]["job_known"], true);
+  EXPECT_EQ(found["attempts"][0]["running"], true);
+  EXPECT_EQ(found["attempts"][1]["ref"], "7#3");
+  EXPECT_EQ(found["attempts"][1]["name"], "bb-abc123-7-0x0-3");
+  EXPECT_EQ(found["attempts"][1]["job_known"], false);
+  EXPECT_EQ(get("/v1/status")["clusters"][0]["newer_attempts"], 2);
+  EXPECT_NE(get("/v1/jobs/1/explain")["summary"].get<std::string>().find("'busbar adopt'"),
+            std::string::npos);
+  EXPECT_NE(refusal(ada_, "POST", "/v1/jobs", 409, hello).find("busbar adopt"), std::string::npos);
+
+  refusal(ada_, "POST", "/v1/adopt", 403);
+  refusal(root_, "POST", "/v1/adopt", 400, R"({"leftovers":"perhaps"})");
+  refusal(root_, "POST", "/v1/adopt", 409, R"({"cluster":"slurm"})");
+  EXPECT_EQ(root_.post("/v1/adopt", R"({"cluster":"local","leftovers":"keep"})").status, 200);
+  EXPECT_EQ(get("/v1/adopt")["read_only"], false);
+  EXPECT_EQ(get("/v1/adopt")["attempts"][0]["keep"], true);
+  EXPECT_EQ(get("/v1/status")["clusters"][0]["leftovers"], 2);
+  const Response submitted = ada_.post("/v1/jobs", hello);
+  EXPECT_EQ(body_of(submitted)["jobs"][0]["id"], 8);
+}
+
+TEST_F(Handlers, AnOperatorAnswersForTheClock) {
+  EXPECT_EQ(get("/v1/status")["clock_withheld_seconds"], 0);
+  refusal(root_, "POST", "/v1/clock/accept", 409);
+  for (const char* answer : {"accept", "ignore"}) {
+    backend_.happen(ClockWithheld{hours(3)});
+    EXPECT_EQ(get("/v1/status")["clock_withheld_seconds"], 10800);
+    EXPECT_NE(ada_.get("/metrics").body.find("busbar_clock_withheld_seconds 10800"),
+              std::string::npos);
+    refusal(ada_, "POST", std::string("/v1/clock/") + answer, 403);
+    EXPECT_EQ(root_.post(std::string("/v1/clock/") + answer).status, 200);
+    EXPECT_EQ(get("/v1/status")["clock_withheld_seconds"], 0);
+  }
+}
+
 TEST_F(Handlers, ReservationsAreMadeListedAndEnded) {
   backend_.add_node(node("n1", 8));
   refusal(ada_, "POST", "/v1/reservations", 403, R"({"name":"m","duration":"2h"})");

@@ -67,6 +67,8 @@ struct ClusterView {
   bool synchronised = false;
   std::uint64_t nodes = 0;
   std::uint64_t reachable = 0;
+  std::uint64_t newer_attempts = 0;  // than the journal, and nobody has adopted them
+  std::uint64_t leftovers = 0;       // adopted, and not ended yet
 };
 template <class V>
 void describe(V& visit, Like<ClusterView> auto& cluster) {
@@ -74,6 +76,8 @@ void describe(V& visit, Like<ClusterView> auto& cluster) {
   visit("synchronised", cluster.synchronised);
   visit("nodes", cluster.nodes);
   visit("reachable", cluster.reachable);
+  visit("newer_attempts", cluster.newer_attempts);
+  visit("leftovers", cluster.leftovers);
 }
 
 struct Totals {
@@ -83,6 +87,7 @@ struct Totals {
   Capacity cores;
   Capacity devices;
   std::vector<ClusterView> clusters;
+  Seconds clock_withheld;
   Revision revision;
 };
 
@@ -114,6 +119,7 @@ void describe(V& visit, Like<StatusView> auto& status) {
   visit("cores", status.totals.cores);
   visit("devices", status.totals.devices);
   visit("clusters", status.totals.clusters);
+  visit("clock_withheld_seconds", status.totals.clock_withheld);
 }
 
 struct ConfigView {
@@ -163,6 +169,7 @@ void count_nodes(const Lens& lens, Totals& totals) {
 Totals totals_of(const Lens& lens) {
   Totals totals;
   totals.revision = lens.view.state.revision();
+  totals.clock_withheld = {lens.view.state.clock_withheld()};
   for (const JobId id : lens.view.active) {
     const core::JobRecord& record = *lens.view.state.find(id);
     ++(record.live > 0 ? totals.jobs.running : totals.jobs.pending);
@@ -172,7 +179,11 @@ Totals totals_of(const Lens& lens) {
   }
   totals.jobs.ended = lens.view.state.jobs().size() - lens.view.active.size();
   for (const std::string& name : lens.backend.clusters())
-    totals.clusters.push_back({name, lens.view.state.synchronised().contains(name), 0, 0});
+    totals.clusters.push_back({name, lens.view.state.synchronised().contains(name), 0, 0, 0, 0});
+  for (const auto& [id, sighted] : lens.view.state.sighted())
+    for (ClusterView& cluster : totals.clusters)
+      if (cluster.name == sighted.cluster)
+        ++(sighted.adopted ? cluster.leftovers : cluster.newer_attempts);
   count_nodes(lens, totals);
   return totals;
 }
@@ -182,6 +193,8 @@ std::vector<Metric> state_metrics(const Totals& totals, const Backend& backend) 
     return Metric{name, help, false, value, labels};
   };
   const auto units = [](std::uint64_t count) { return static_cast<double>(count); };
+  std::uint64_t newer = 0;
+  for (const ClusterView& cluster : totals.clusters) newer += cluster.newer_attempts;
   const auto milli = [](Thousandths value) { return static_cast<double>(value.value) / 1000; };
   return {
       gauge("up_seconds", "Since the daemon started.",
@@ -189,6 +202,10 @@ std::vector<Metric> state_metrics(const Totals& totals, const Backend& backend) 
       gauge("revision", "Durable revision that readers see.", units(totals.revision.value)),
       gauge("journal_ok", "1 while the journal takes new commands.",
             backend.journal_health() == JournalHealth::ok ? 1 : 0),
+      gauge("newer_attempts", "Attempts newer than the journal that nobody has adopted.",
+            units(newer)),
+      gauge("clock_withheld_seconds", "Time that waits for an operator to say whether it counts.",
+            static_cast<double>(totals.clock_withheld.span.value) / 1000),
       gauge("jobs", "Jobs in the scheduler by state.", units(totals.jobs.pending),
             "state=\"pending\""),
       gauge("jobs", "", units(totals.jobs.running), "state=\"running\""),

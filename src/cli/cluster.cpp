@@ -204,6 +204,22 @@ int status(const Context& context) {
     context.out(
         fmt::format("cluster {}: {}\n", text_at(cluster, "name"),
                     flag_at(cluster, "synchronised") ? "synchronised" : "not yet synchronised"));
+  for (const auto& cluster : list_at(s, "clusters")) {
+    if (const auto newer = integer_at(cluster, "newer_attempts"); newer > 0)
+      context.out(fmt::format(
+          "read-only: cluster {} shows {} attempts that the journal does not know, as after a\n"
+          "           restored backup; see `busbar adopt --dry-run`, go on with `busbar adopt`\n",
+          text_at(cluster, "name"), newer));
+    if (const auto left = integer_at(cluster, "leftovers"); left > 0)
+      context.out(
+          fmt::format("cluster {}: nothing starts before {} left-over attempts have ended\n",
+                      text_at(cluster, "name"), left));
+  }
+  if (const double withheld = number_at(s, "clock_withheld_seconds"); withheld > 0)
+    context.out(fmt::format(
+        "clock: it moved by {} unseen, and nothing expires in that time until an operator says\n"
+        "       `busbar config clock accept` (it counts) or `busbar config clock ignore`\n",
+        short_seconds(withheld)));
   return 0;
 }
 
@@ -216,6 +232,32 @@ int config_show(const Context& context) {
 
 int config_reload(const Context& context) {
   return answer_changed(context, context.post("/v1/config/reload"));
+}
+
+int adopt(const Context& context, const AdoptOptions& options) {
+  auto answer = context.get("/v1/adopt");
+  if (!answer.ok()) return context.fail(answer.error());
+  Table table({"ATTEMPT", "CLUSTER", "NAME", "JOB", "STATE", ""});
+  for (const auto& one : list_at(*answer, "attempts")) {
+    if (!options.cluster.empty() && text_at(one, "cluster") != options.cluster) continue;
+    const char* next = !flag_at(one, "adopted") ? "" : flag_at(one, "keep") ? "kept" : "ending";
+    table.add({text_at(one, "ref"), text_at(one, "cluster"), text_at(one, "name"),
+               flag_at(one, "job_known") ? "known" : "not known",
+               flag_at(one, "running") ? "running" : "ended", next});
+  }
+  if (options.dry_run && context.json) return context.out(answer->dump(2) + "\n"), 0;
+  if (!context.json && !context.quiet && !table.empty()) context.out(table.text(context.screen));
+  if (options.dry_run) {
+    if (table.empty()) context.note("every engine agrees with the journal");
+    return 0;
+  }
+  Json body = {{"leftovers", options.keep ? "keep" : "end"}};
+  if (!options.cluster.empty()) body["cluster"] = options.cluster;
+  return answer_changed(context, context.post("/v1/adopt", body));
+}
+
+int config_clock(const Context& context, const std::string& answer) {
+  return answer_changed(context, context.post("/v1/clock/" + answer));
 }
 
 namespace {

@@ -22,6 +22,13 @@ int tenants(const Context& context);
 int status(const Context& context);
 int config_show(const Context& context);
 int config_reload(const Context& context);
+struct AdoptOptions {
+  std::string cluster;
+  bool keep = false;
+  bool dry_run = false;
+};
+int adopt(const Context& context, const AdoptOptions& options);
+int config_clock(const Context& context, const std::string& answer);
 int events(const Context& context, bool follow, const std::string& job);
 
 }  // namespace busbar::cli

@@ -36,6 +36,7 @@ struct Tree {
   UpdateOptions update;
   UpOptions up;
   ReservationOptions reservation;
+  AdoptOptions adopt;
   std::vector<std::string> references, files, command;
   std::string reference, reason, state, name, until = "ended", shell, only_job;
   double timeout_seconds = -1;
@@ -202,6 +203,11 @@ void add_nodes(Tree& t) {
                      "is off or its jobs are gone, then say --yes"});
     };
   });
+  CLI::App* adopt = add(t, "adopt", "Go on from a journal that is older than what runs",
+                        [&t](const Context& c) { return cli::adopt(c, t.adopt); });
+  adopt->add_option("cluster", t.adopt.cluster, "Cluster; every one when left out");
+  adopt->add_flag("--keep", t.adopt.keep, "Let what is left over end by itself");
+  adopt->add_flag("--dry-run", t.adopt.dry_run, "Only list what was found");
   CLI::App* top =
       add(t, "top", "A live view", [&t](const Context& c) { return cli::top(c, t.once); });
   top->add_flag("--once", t.once, "One frame and no more");
@@ -248,6 +254,15 @@ void add_daemon(Tree& t) {
   config->add_subcommand("reload", "Read the file again")->callback([&t] {
     t.action = config_reload;
   });
+  CLI::App* clock = config->add_subcommand("clock", "Answer for time that the clock withholds");
+  clock->require_subcommand(1);
+  const std::pair<const char*, const char*> answers[] = {
+      {"accept", "It went by: what fell due in it expires"},
+      {"ignore", "It does not count: what fell due in it comes that much later"}};
+  for (const auto& [answer, help] : answers)
+    clock->add_subcommand(answer, help)->callback([&t, answer = std::string(answer)] {
+      t.action = [answer](const Context& c) { return config_clock(c, answer); };
+    });
   CLI::App* events = add(t, "events", "Print what happens",
                          [&t](const Context& c) { return cli::events(c, t.follow, t.only_job); });
   events->add_flag("-f,--follow", t.follow, "Only from now on");

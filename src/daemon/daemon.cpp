@@ -7,6 +7,7 @@
 #include "busbar_build.hpp"
 #include "daemon/log.hpp"
 #include "host/places.hpp"
+#include "model/names.hpp"
 
 namespace busbar::daemon {
 namespace {
@@ -54,11 +55,19 @@ Result<Ok> Daemon::start() {
                                        *this, ring::RingOptions{1, build_id});
   loop_ = std::make_unique<Loop>(*ring_, clock_, *journal_);
   BUSBAR_TRY(recovery, ring_->recover());
-  if (recovery.mark) clock_.resume(*recovery.mark);
+  if (recovery.mark) {
+    const Span back = clock_.resume(*recovery.mark);
+    if (back > Span(0))
+      log_warning(fmt::format(
+          "the wall clock stands {} before the moment at which the daemon last ran; time goes on "
+          "from that moment",
+          format_span(back)));
+  }
+  tell_withheld(ring_->state().clock_withheld());
   if (!recovery.notice.empty()) log_warning(recovery.notice);
   installation_ = recovery.installation;
   snapshot_revision_ = recovery.snapshot_revision;
-  started_at_ = clock_.now();
+  started_at_ = clock_.now().value;
   replica_ = std::make_unique<api::Replica>(ring_->state());
   journal_->set_listener([this](Revision) { loop_->notice_durable(); });
   loop_->on_journal_failed([this] {
@@ -105,8 +114,44 @@ void Daemon::durable_events(const Events& events) {
   for (const auto& event : events) {
     if (std::holds_alternative<Granted>(event.body)) ++grants_;
     if (std::holds_alternative<Ended>(event.body)) ++ends_;
+    tell_newer(event.body);
+    if (const auto* jump = std::get_if<ClockWithheld>(&event.body)) tell_withheld(jump->by);
+    if (const auto* answer = std::get_if<ClockAnswered>(&event.body)) {
+      if (answer->accepted) started_at_ += answer->withheld.value;
+      log_info(fmt::format("the {} withheld {}, by {}", format_span(answer->withheld),
+                           answer->accepted ? "count" : "do not count", answer->by));
+    }
   }
   replica_->feed(events);
+}
+
+void Daemon::tell_newer(const EventBody& body) {
+  if (const auto* seen = std::get_if<NewerSighted>(&body)) {
+    log_warning(fmt::format(
+        "{} {} on cluster {} and is newer than the journal, as after a restored backup. Nothing is "
+        "changed, started or ended until an operator says `busbar adopt`",
+        attempt_name(installation_, seen->attempt), seen->running ? "runs" : "has ended",
+        seen->cluster));
+  } else if (const auto* adopted = std::get_if<ClusterAdopted>(&body)) {
+    log_info(fmt::format("{} attempts newer than the journal {}, by {}; the next job is {}",
+                         adopted->attempts.size(),
+                         adopted->keep ? "may end by themselves" : "are ended", adopted->by,
+                         adopted->next_job.value));
+  } else if (const auto* ended = std::get_if<LeftoverEnded>(&body)) {
+    const std::string& detail = ended->exit.detail;
+    log_info(fmt::format("{}, left over, has ended: {}, exit code {}{}{}",
+                         attempt_name(installation_, ended->attempt), to_string(ended->exit.cause),
+                         ended->exit.code, detail.empty() ? "" : ": ", detail));
+  }
+}
+
+void Daemon::tell_withheld(Span withheld) {
+  if (withheld == Span(0)) return;
+  log_warning(fmt::format(
+      "the clock moved by {} while this daemon was away or the machine slept. Nothing expires in "
+      "that time: say `busbar config clock accept` when it really went by, or `busbar config "
+      "clock ignore`",
+      format_span(withheld)));
 }
 
 void Daemon::verdicts(const std::vector<core::Verdict>& verdicts, bool) {
@@ -162,7 +207,7 @@ Tick Daemon::tick_of_unix_ms(std::int64_t unix_ms) const { return clock_.tick_of
 std::string Daemon::installation() const { return installation_; }
 std::string Daemon::version() const { return build_version; }
 std::string Daemon::build() const { return build_id; }
-Tick Daemon::started_at() const { return started_at_; }
+Tick Daemon::started_at() const { return Tick(started_at_.load()); }
 JournalHealth Daemon::journal_health() const { return journal_->health(); }
 std::vector<std::string> Daemon::clusters() const { return {engine_->cluster()}; }
 

@@ -61,6 +61,8 @@ class Daemon : public ring::Observer, public api::Backend {
  private:
   void durable_events(const Events& events) override;
   void verdicts(const std::vector<core::Verdict>& verdicts, bool cycle_finished) override;
+  static void tell_withheld(Span withheld);
+  void tell_newer(const EventBody& body);
   void keep_house();
   void save_snapshot();
   local::LocalOptions local_options() const;
@@ -76,7 +78,7 @@ class Daemon : public ring::Observer, public api::Backend {
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<api::Replica> replica_;
   std::string installation_;
-  Tick started_at_;
+  std::atomic<std::int64_t> started_at_{0};  // tick; moves with the clock when it is advanced
   Revision snapshot_revision_;
 
   std::mutex house_lock_;

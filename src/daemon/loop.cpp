@@ -9,6 +9,7 @@ namespace {
 // Under load commands gather for so long, and then share a turn, a plan and a transaction. A
 // command after a pause waits for nothing.
 constexpr std::chrono::microseconds turn_gap{1500};
+constexpr std::int64_t look_ms_max = 60'000;
 
 }  // namespace
 
@@ -53,12 +54,11 @@ void Loop::notice_durable() {
 void Loop::wait(Tick until) {
   std::unique_lock guard(lock_);
   const auto woken = [this] { return !posted_.empty() || durable_moved_ || stopping_; };
-  if (until == tick_never) {
-    woken_.wait(guard, woken);
-    return;
-  }
   // The boot-time clock runs on in suspend, this wait may not: look again every minute at least.
-  const std::int64_t wait_ms = std::clamp<std::int64_t>((until - clock_.read()).value, 0, 60'000);
+  // The clock knows by that a jump from an hour in which nothing was due.
+  const std::int64_t wait_ms =
+      until == tick_never ? look_ms_max
+                          : std::clamp<std::int64_t>((until - clock_.read()).value, 0, look_ms_max);
   woken_.wait_for(guard, std::chrono::milliseconds(wait_ms), woken);
 }
 

@@ -92,6 +92,17 @@ struct EndReservation {
 struct Configure {
   Config config;
 };
+// Whether the time that the clock withholds counts, so that what fell due in it expires, or not.
+struct AnswerClock {
+  bool accept = false;
+  UserRef by;
+};
+// Goes on from a journal that is older than what runs: nothing sighted is ever given out again.
+struct AdoptCluster {
+  std::string cluster;  // "" every
+  bool keep = false;    // what was sighted ends by itself; else it is ended
+  UserRef by;
+};
 
 // --- reports
 // ------------------------------------------------------------------------------------------
@@ -132,11 +143,22 @@ struct AttemptEnded {
 struct AttemptAbsent {
   AttemptId attempt;
 };
+// It bears our installation, and neither State's live attempts nor a launch since then named it.
+struct AttemptSighted {
+  std::string cluster;
+  AttemptId attempt;
+  bool running = false;  // false: only its exit is left
+};
+// The clock found more time gone by than it adds unasked; ticks go on without it.
+struct ClockJumped {
+  Span by;
+};
 
 using Command =
     std::variant<SubmitJobs, CancelUnits, HoldUnits, ReleaseUnits, RequeueUnits, UpdateJob,
                  DrainNode, ResumeNode, FenceNode, MakeReservation, EndReservation, Configure,
                  NodeReport, NodeUnreachable, NodeReachable, EngineSynchronised, AttemptStarted,
-                 AttemptReady, AttemptProgress, AttemptEnded, AttemptAbsent>;
+                 AttemptReady, AttemptProgress, AttemptEnded, AttemptAbsent, AnswerClock,
+                 ClockJumped, AttemptSighted, AdoptCluster>;
 
 }  // namespace busbar

@@ -398,20 +398,92 @@ void describe(V& visit, Like<SliceDecided> auto& event) {
   visit("budget_steps", event.budget_steps);
 }
 
+// Time went by that ticks do not contain, until an operator says whether it counts.
+struct ClockWithheld {
+  Span by;
+  friend bool operator==(const ClockWithheld&, const ClockWithheld&) = default;
+};
+template <class V>
+void describe(V& visit, Like<ClockWithheld> auto& event) {
+  visit("by", event.by);
+}
+
+// All that was withheld counts from here on (the next ticks contain it), or never will.
+struct ClockAnswered {
+  bool accepted = false;
+  Span withheld;
+  std::string by;
+  friend bool operator==(const ClockAnswered&, const ClockAnswered&) = default;
+};
+template <class V>
+void describe(V& visit, Like<ClockAnswered> auto& event) {
+  visit("accepted", event.accepted);
+  visit("withheld", event.withheld);
+  visit("by", event.by);
+}
+
+// An engine shows an attempt that is newer than this journal, as after a restored backup.
+struct NewerSighted {
+  std::string cluster;
+  AttemptId attempt;
+  bool running = false;  // false: only its exit is left
+  friend bool operator==(const NewerSighted&, const NewerSighted&) = default;
+};
+template <class V>
+void describe(V& visit, Like<NewerSighted> auto& event) {
+  visit("cluster", event.cluster);
+  visit("attempt", event.attempt);
+  visit("running", event.running);
+}
+
+// An operator went on from here: ids count on behind these attempts, which are leftovers now.
+struct ClusterAdopted {
+  std::string cluster;  // as the operator said; "" every
+  bool keep = false;    // leftovers end by themselves; else they are ended
+  std::vector<AttemptId> attempts;
+  JobId next_job;
+  std::string by;
+  friend bool operator==(const ClusterAdopted&, const ClusterAdopted&) = default;
+};
+template <class V>
+void describe(V& visit, Like<ClusterAdopted> auto& event) {
+  visit("cluster", event.cluster);
+  visit("keep", event.keep);
+  visit("attempts", event.attempts);
+  visit("next_job", event.next_job);
+  visit("by", event.by);
+}
+
+struct LeftoverEnded {
+  AttemptId attempt;
+  Exit exit;
+  Usage usage;
+  friend bool operator==(const LeftoverEnded&, const LeftoverEnded&) = default;
+};
+template <class V>
+void describe(V& visit, Like<LeftoverEnded> auto& event) {
+  visit("attempt", event.attempt);
+  visit("exit", event.exit);
+  visit("usage", event.usage);
+}
+
 // Append only: the position is the kind's number in the journal.
-using EventBody = std::variant<Configured, Submitted, UnitsClosed, UnitsHeld, UnitsReleased,
-                               UnitsRequeued, JobUpdated, Granted, Running, BecameReady, Progressed,
-                               Stopping, Ended, NodeRegistered, NodeReachability, NodeDrained,
-                               NodeResumed, NodeFenced, ReservationMade, ReservationEnded, Promised,
-                               PromiseVoided, ClusterSynchronised, JobRetired, SliceDecided>;
+using EventBody =
+    std::variant<Configured, Submitted, UnitsClosed, UnitsHeld, UnitsReleased, UnitsRequeued,
+                 JobUpdated, Granted, Running, BecameReady, Progressed, Stopping, Ended,
+                 NodeRegistered, NodeReachability, NodeDrained, NodeResumed, NodeFenced,
+                 ReservationMade, ReservationEnded, Promised, PromiseVoided, ClusterSynchronised,
+                 JobRetired, SliceDecided, ClockWithheld, ClockAnswered, NewerSighted,
+                 ClusterAdopted, LeftoverEnded>;
 inline constexpr std::string_view event_words[] = {
-    "configured",     "submitted",       "units_closed",         "units_held",
-    "units_released", "units_requeued",  "job_updated",          "granted",
-    "running",        "became_ready",    "progressed",           "stopping",
-    "ended",          "node_registered", "node_reachability",    "node_drained",
-    "node_resumed",   "node_fenced",     "reservation_made",     "reservation_ended",
-    "promised",       "promise_voided",  "cluster_synchronised", "job_retired",
-    "slice_decided"};
+    "configured",      "submitted",       "units_closed",         "units_held",
+    "units_released",  "units_requeued",  "job_updated",          "granted",
+    "running",         "became_ready",    "progressed",           "stopping",
+    "ended",           "node_registered", "node_reachability",    "node_drained",
+    "node_resumed",    "node_fenced",     "reservation_made",     "reservation_ended",
+    "promised",        "promise_voided",  "cluster_synchronised", "job_retired",
+    "slice_decided",   "clock_withheld",  "clock_answered",       "newer_sighted",
+    "cluster_adopted", "leftover_ended"};
 static_assert(std::size(event_words) == std::variant_size_v<EventBody>);
 
 struct Event {

@@ -1,5 +1,6 @@
 // The one place that reads time. Ticks never run backwards; suspend and clock changes are the
-// implementation's to judge (design.md section 2).
+// implementation's to judge (design.md section 2): what goes by unseen and is longer than an hour
+// is withheld from ticks, and told once, until somebody decides that it counts.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,10 @@ class Clock {
   virtual std::int64_t unix_ms(Tick at) const = 0;
   virtual Tick tick_of_unix_ms(std::int64_t unix_ms) const = 0;
   virtual ClockMark mark() const = 0;  // at the last now()
+  // What was withheld since this was last asked; 0: nothing.
+  virtual Span take_jump() = 0;
+  // Ticks contain `withheld` from here on.
+  virtual void advance(Span withheld) = 0;
 };
 
 }  // namespace busbar

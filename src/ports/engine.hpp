@@ -45,8 +45,8 @@ class Engine {
   virtual std::string cluster() const = 0;
   virtual EngineCapabilities capabilities() const = 0;
   // Starts inventory and observation. `live` are the attempts that State holds; the engine reports
-  // what became of each, then EngineSynchronised. Orphans that bear `installation` and are not live
-  // are ended.
+  // what became of each, AttemptSighted for every other attempt that bears `installation`, then
+  // EngineSynchronised. What was sighted is left alone until it is named in a call.
   virtual void open(std::string installation, std::vector<Launch> live, ReportSink sink) = 0;
   virtual void launch(const Launch& launch) = 0;
   virtual void end(const std::string& attempt_name, Span grace) = 0;

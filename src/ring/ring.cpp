@@ -13,17 +13,18 @@ namespace {
 
 // How long an engine may be silent about an attempt before it is asked.
 constexpr Span look_up_interval = seconds(30);
+// How long a request waits after a start until every engine has told what it runs.
+constexpr Span engines_wait = seconds(10);
+// From the request to end what no operator knows until SIGKILL.
+constexpr Span leftover_grace = seconds(5);
 
-template <class... Kinds>
-bool is_one_of(const Command& command) {
-  return (std::holds_alternative<Kinds>(command) || ...);
-}
-
-// Requests of people. Everything else, a report of an engine or the operator's configuration, is
-// never refused for lack of space.
-bool is_request(const Command& command) {
-  return is_one_of<SubmitJobs, CancelUnits, HoldUnits, ReleaseUnits, RequeueUnits, UpdateJob,
-                   DrainNode, ResumeNode, FenceNode, MakeReservation, EndReservation>(command);
+// What engines report, but for what they run and that they have told all: these two may prove that
+// the journal is not the newest, and then nothing is learned, acknowledged or ended.
+bool is_report(const Command& command) {
+  return !core::is_request(command) && !std::holds_alternative<Configure>(command) &&
+         !std::holds_alternative<ClockJumped>(command) &&
+         !std::holds_alternative<AttemptSighted>(command) &&
+         !std::holds_alternative<EngineSynchronised>(command);
 }
 
 // From the request to end until SIGKILL. A job that is to run again and asked for a signal to save
@@ -74,7 +75,9 @@ Result<Recovery> Ring::recover() {
 }
 
 void Ring::open_engines(const std::function<ReportSink(Engine&)>& sink_for) {
+  requests_wait_until_ = std::max(clock_.now(), state_.now()) + engines_wait;
   for (Engine* engine : engines_) {
+    silent_.insert(engine->cluster());
     std::vector<Launch> live;
     std::vector<std::pair<std::string, Span>> stopping;
     for (const auto& [id, attempt] : state_.attempts()) {
@@ -87,6 +90,8 @@ void Ring::open_engines(const std::function<ReportSink(Engine&)>& sink_for) {
     engine->open(installation_, std::move(live), sink_for(*engine));
     for (const auto& [name, grace] : stopping) engine->end(name, grace);
   }
+  for (const auto& [id, sighted] : state_.sighted())
+    if (sighted.adopted) ask_after_leftover(id, sighted);
 }
 
 void Ring::post(Command command, Done done) {
@@ -95,29 +100,91 @@ void Ring::post(Command command, Done done) {
 
 bool Ring::turn() {
   const Tick now = std::max(clock_.now(), state_.now());
+  if (const Span jump = clock_.take_jump(); jump > Span(0)) take({ClockJumped{jump}, {}}, now);
   const std::size_t posted = inbox_.size();
   for (std::size_t i = 0; i < posted; ++i) {
     Posted next = std::move(inbox_.front());
     inbox_.pop_front();
     take(std::move(next), now);
   }
-  if (dirty_ || !cursor_.finished || core::next_due(state_, *index_, planned_at_) <= now)
+  take_waiting_reports(now);
+  take_waiting_requests(now);
+  if (may_plan() &&
+      (dirty_ || !cursor_.finished || core::next_due(state_, *index_, planned_at_) <= now))
     plan_slice(now);
   append();
   look_up_overdue(now);
   externalise();
-  return !inbox_.empty() || dirty_ || !cursor_.finished;
+  return !inbox_.empty() || (may_plan() && (dirty_ || !cursor_.finished));
+}
+
+// What is started could be what an engine already runs under the same name, or need what leftovers
+// hold.
+bool Ring::may_plan() const { return silent_.empty() && state_.sighted().empty(); }
+
+bool Ring::may_learn() const { return silent_.empty() && !state_.behind_engines(); }
+
+void Ring::take_waiting_reports(Tick now) {
+  if (!may_learn()) return;
+  for (auto& posted : std::exchange(waiting_reports_, {})) take(std::move(posted), now);
+}
+
+void Ring::take_waiting_requests(Tick now) {
+  if (!silent_.empty() && now < requests_wait_until_) return;
+  for (auto& posted : std::exchange(waiting_requests_, {})) take(std::move(posted), now);
+}
+
+// True: it was taken care of, and may come again later.
+bool Ring::put_aside(Posted& posted, Tick now) {
+  if (is_report(posted.command)) {
+    if (may_learn()) return false;
+    waiting_reports_.push_back(std::move(posted));
+    return true;
+  }
+  if (const auto* seen = std::get_if<AttemptSighted>(&posted.command))
+    return !may_learn() && put_aside_closed(*seen, posted);
+  if (!core::is_request(posted.command)) return false;
+  if (silent_.empty() && waiting_requests_.empty()) return false;
+  if (silent_.empty() || now < requests_wait_until_) {
+    waiting_requests_.push_back(std::move(posted));
+    return true;
+  }
+  ++counters_.refused;
+  answer(std::move(posted.done),
+         Error{Errc::unavailable, "cluster " + *silent_.begin() +
+                                      " has not told what it runs since this start, and nothing "
+                                      "is changed before; look at the log, and try again"});
+  return true;
+}
+
+// What State has closed is ended, but not while the journal may be an older one.
+bool Ring::put_aside_closed(const AttemptSighted& seen, Posted& posted) {
+  if (state_.find(seen.attempt) != nullptr || state_.sighted().contains(seen.attempt) ||
+      state_.is_newer(seen.attempt))
+    return false;
+  const bool waits =
+      std::any_of(waiting_reports_.begin(), waiting_reports_.end(), [&](const Posted& other) {
+        const auto* sighted = std::get_if<AttemptSighted>(&other.command);
+        return sighted != nullptr && sighted->attempt == seen.attempt;
+      });
+  if (!waits) waiting_reports_.push_back(std::move(posted));
+  return true;
 }
 
 void Ring::take(Posted posted, Tick now) {
+  if (put_aside(posted, now)) return;
   ++counters_.commands;
-  if (is_request(posted.command) && journal_.health() != JournalHealth::ok) {
+  if (core::is_request(posted.command) && journal_.health() != JournalHealth::ok) {
     ++counters_.refused;
     if (posted.done)
       posted.done({Errc::unavailable,
                    "the state folder has no space left, so nothing new is accepted; free some "
                    "space and try again"});
     return;
+  }
+  if (const auto* told = std::get_if<EngineSynchronised>(&posted.command)) {
+    silent_.erase(told->cluster);
+    take_waiting_reports(now);
   }
   auto payloads = take_payloads(posted.command);
   Result<core::Decision> decision = core::decide(state_, posted.command, now);
@@ -153,11 +220,38 @@ void Ring::follow_report(const Command& command) {
     });
   } else if (const auto* started = std::get_if<AttemptStarted>(&command)) {
     if (state_.find(started->attempt) != nullptr) return;
+    if (state_.sighted().contains(started->attempt)) return;
     const std::string name = attempt_name(installation_, started->attempt);
     leave([this, name] {
       for (Engine* engine : engines_) engine->end(name, Span(0));
     });
+  } else if (const auto* seen = std::get_if<AttemptSighted>(&command)) {
+    follow_sighting(*seen);
   }
+}
+
+// An attempt that is not newer than the journal is one that State has closed: it is ended.
+void Ring::follow_sighting(const AttemptSighted& seen) {
+  if (state_.find(seen.attempt) != nullptr) return;
+  const auto sighted = state_.sighted().find(seen.attempt);
+  if (sighted != state_.sighted().end()) {
+    if (sighted->second.adopted) ask_after_leftover(seen.attempt, sighted->second);
+    return;
+  }
+  Engine* engine = engine_named(seen.cluster);
+  leave([engine, name = attempt_name(installation_, seen.attempt)] {
+    if (engine != nullptr) engine->end(name, leftover_grace);
+  });
+}
+
+// Either makes the engine tell of its end once it has come.
+void Ring::ask_after_leftover(const AttemptId& id, const core::SightedRecord& sighted) {
+  Engine* engine = engine_named(sighted.cluster);
+  leave([engine, keep = sighted.keep, name = attempt_name(installation_, id)] {
+    if (engine == nullptr) return;
+    if (!keep) engine->end(name, leftover_grace);
+    engine->look_up(name);
+  });
 }
 
 void Ring::commit(std::vector<EventBody> bodies, Tick now) {
@@ -212,6 +306,22 @@ void Ring::act_on(const EventBody& body, const std::optional<core::AttemptRecord
       if (engine == nullptr) return;
       if (unconfirmed) engine->end(name, Span(0));
       engine->acknowledge(name);
+    });
+  } else if (const auto* answer = std::get_if<ClockAnswered>(&body)) {
+    // At once, so that the mark of this batch contains it.
+    if (answer->accepted) clock_.advance(answer->withheld);
+  } else {
+    act_on_leftovers(body);
+  }
+}
+
+void Ring::act_on_leftovers(const EventBody& body) {
+  if (const auto* adopted = std::get_if<ClusterAdopted>(&body)) {
+    for (const AttemptId& id : adopted->attempts) ask_after_leftover(id, state_.sighted().at(id));
+    next_look_up_ = std::min(next_look_up_, state_.now() + look_up_interval);
+  } else if (const auto* end = std::get_if<LeftoverEnded>(&body)) {
+    leave([this, name = attempt_name(installation_, end->attempt)] {
+      for (Engine* engine : engines_) engine->acknowledge(name);
     });
   }
 }
@@ -283,7 +393,11 @@ void Ring::externalise() {
 }
 
 Tick Ring::next_wake() const {
-  if (dirty_ || !cursor_.finished || !inbox_.empty()) return state_.now();
+  if (!inbox_.empty()) return state_.now();
+  if (!may_plan())
+    return waiting_requests_.empty() ? next_look_up_
+                                     : std::min(next_look_up_, requests_wait_until_);
+  if (dirty_ || !cursor_.finished) return state_.now();
   return std::min(core::next_due(state_, *index_, planned_at_), next_look_up_);
 }
 
@@ -292,6 +406,8 @@ Tick Ring::next_wake() const {
 void Ring::look_up_overdue(Tick now) {
   if (now < next_look_up_) return;
   next_look_up_ = now + look_up_interval;
+  if (!silent_.empty() || state_.behind_engines()) return;
+  for (const auto& [id, sighted] : state_.sighted()) ask_after_leftover(id, sighted);
   for (const auto& [id, attempt] : state_.attempts()) {
     const bool silent =
         attempt.state == RunState::configuring && now >= attempt.granted + look_up_interval;
@@ -302,7 +418,7 @@ void Ring::look_up_overdue(Tick now) {
       if (engine != nullptr) engine->look_up(name);
     });
   }
-  if (state_.attempts().empty()) next_look_up_ = tick_never;
+  if (state_.attempts().empty() && state_.sighted().empty()) next_look_up_ = tick_never;
 }
 
 Engine* Ring::engine_of(const Allocation& allocation) const {

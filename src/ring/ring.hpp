@@ -3,8 +3,10 @@
 //
 // A turn takes every command that was posted, decides and applies each, runs one slice of the cycle
 // if anything may have changed, appends what happened as one batch, and lets out whatever has
-// become durable. It reads the clock once. Same journal, same commands at the same ticks: same
-// events.
+// become durable. It reads the clock once, and before anything else takes in what the clock
+// withheld. Nothing is planned, and no report but of what runs is taken, until every engine has
+// told what it runs since the start: what is newer than the journal stops everything until it is
+// adopted. Same journal, same commands at the same ticks: same events.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -81,7 +84,10 @@ class Ring {
   const core::Index& index() const { return *index_; }
   const RingCounters& counters() const { return counters_; }
   const std::string& installation() const { return installation_; }
-  bool drained() const { return inbox_.empty() && outbox_.empty(); }
+  bool drained() const {
+    return inbox_.empty() && outbox_.empty() && waiting_reports_.empty() &&
+           waiting_requests_.empty();
+  }
 
  private:
   struct Posted {
@@ -95,13 +101,22 @@ class Ring {
   };
 
   void take(Posted posted, Tick now);
+  bool put_aside(Posted& posted, Tick now);
+  bool put_aside_closed(const AttemptSighted& seen, Posted& posted);
+  void take_waiting_reports(Tick now);
+  void take_waiting_requests(Tick now);
+  bool may_learn() const;
+  bool may_plan() const;
   void answer(Done done, Result<Reply> reply);
   void commit(std::vector<EventBody> bodies, Tick now);
   void apply(Event event);
   void add_history(const Event& event);
   void plan_slice(Tick now);
   void act_on(const EventBody& body, const std::optional<core::AttemptRecord>& ended);
+  void act_on_leftovers(const EventBody& body);
   void follow_report(const Command& command);
+  void follow_sighting(const AttemptSighted& seen);
+  void ask_after_leftover(const AttemptId& id, const core::SightedRecord& sighted);
   void append();
   void look_up_overdue(Tick now);
   Engine* engine_of(const Allocation& allocation) const;
@@ -120,6 +135,10 @@ class Ring {
   std::unique_ptr<core::Policy> policy_;
   std::deque<Posted> inbox_;
   std::deque<Outgoing> outbox_;
+  std::set<std::string> silent_;  // clusters that have not told what they run since the start
+  std::vector<Posted> waiting_reports_;   // until none is silent and the journal is the newest
+  std::vector<Posted> waiting_requests_;  // until none is silent, or refused after this:
+  Tick requests_wait_until_;
   Batch batch_;
   core::Cursor cursor_;
   Tick planned_at_;    // of the last slice: what was due until then it has seen

@@ -463,5 +463,155 @@ TEST(RingHistory, AJobThatLeavesStateIsKeptWhole) {
   EXPECT_EQ(kept.ended, ended);
 }
 
+// --- a journal that is older than what an engine runs
+
+const Log nothing;
+
+// Job 1 of one unit was submitted and ran as attempt 1; of what came later the journal knows
+// nothing, and the engine has not told yet what it runs.
+struct Restored : Loop {
+  Restored() {
+    run_one(*this);
+    engine_tells = false;
+    restart();
+    turn();
+    flush();
+    log.clear();
+  }
+  void sight(const AttemptId& id, bool running = true) {
+    tell(AttemptSighted{"local", id, running});
+  }
+  void synchronise() {
+    tell(EngineSynchronised{"local"});
+    settle();
+  }
+};
+
+TEST(RingBehind, BeforeTheEngineHasToldNothingIsAnsweredStartedOrLearned) {
+  Restored loop;
+  loop.ask(submit(loose("b")), "submit");
+  loop.tell(AttemptEnded{attempt(1), exit_code(3), {}});
+  loop.settle();
+  EXPECT_EQ(loop.take(), nothing);
+  loop.synchronise();
+  const Log seen = loop.take();
+  EXPECT_EQ(seen, (Log{"observe ended", "observe submitted", "observe granted",
+                       "acknowledge " + name_of(1), "submit accepted", "launch " + name_of(2)}));
+}
+
+TEST(RingBehind, ARequestIsRefusedWhenTheEngineStaysSilent) {
+  Restored loop;
+  loop.ask(submit(loose("b")), "early");
+  loop.settle();
+  loop.clock.at = loop.ring->next_wake();
+  loop.settle();
+  loop.ask(submit(loose("b")), "late");
+  loop.settle();
+  const Log seen = loop.take();
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_TRUE(seen[0].starts_with("early refused: cluster local has not told what it runs"));
+  EXPECT_TRUE(seen[1].starts_with("late refused: cluster local has not told what it runs"));
+}
+
+TEST(RingBehind, WhatIsNewerStopsEverythingUntilItIsAdopted) {
+  Restored loop;
+  loop.sight(attempt(4));
+  loop.tell(AttemptEnded{attempt(1), exit_code(3), {}});
+  loop.synchronise();
+  EXPECT_EQ(loop.take(), Log{"observe newer_sighted"}) << "nothing is acknowledged or ended";
+  EXPECT_TRUE(loop.ring->state().behind_engines());
+  loop.ask(submit(loose("b")), "submit");
+  loop.ask(CancelUnits{all_of(1), op(), ""}, "cancel");
+  loop.settle();
+  const Log refused = loop.take();
+  ASSERT_EQ(refused.size(), 2U);
+  for (const auto& line : refused) EXPECT_NE(line.find("busbar adopt"), std::string::npos) << line;
+
+  loop.tell(AdoptCluster{"", false, op()});
+  loop.settle();
+  EXPECT_EQ(loop.take(),
+            (Log{"observe cluster_adopted", "observe ended", "end " + name_of(4) + " 5s",
+                 "look_up " + name_of(4), "acknowledge " + name_of(1)}));
+  loop.ask(submit(loose("b")), "submit");
+  loop.settle();
+  EXPECT_EQ(loop.take(), (Log{"observe submitted", "submit accepted"}));
+  EXPECT_EQ(loop.replies.back().jobs, std::vector<JobId>{JobId(5)}) << "no number is given twice";
+  loop.tell(AttemptStarted{attempt(4), {}});
+  loop.settle();
+  EXPECT_EQ(loop.take(), nothing) << "nothing starts beside a leftover";
+  loop.tell(AttemptEnded{attempt(4), exit_code(9), {}});
+  loop.settle();
+  EXPECT_EQ(loop.take(), (Log{"observe leftover_ended", "observe granted",
+                              "acknowledge " + name_of(4), "launch " + name_of(5)}));
+}
+
+TEST(RingBehind, LeftoversThatAreKeptEndByThemselves) {
+  Restored loop;
+  loop.sight(attempt(4));
+  loop.synchronise();
+  loop.tell(AdoptCluster{"local", true, op()});
+  loop.settle();
+  EXPECT_EQ(loop.take().back(), "look_up " + name_of(4)) << "it is asked after, and not ended";
+  loop.engine_tells = true;
+  loop.restart();
+  loop.settle();
+  EXPECT_EQ(loop.take().back(), "look_up " + name_of(4)) << "a later start asks again";
+  loop.tell(AttemptAbsent{attempt(4)});
+  loop.settle();
+  EXPECT_TRUE(loop.ring->state().sighted().empty()) << "gone without an exit";
+}
+
+TEST(RingBehind, WhatStateHasClosedIsEndedAsSoonAsTheEngineHasToldAll) {
+  Restored loop;
+  loop.tell(AttemptEnded{attempt(1), exit_code(0), {}});
+  loop.synchronise();
+  loop.restart();
+  loop.log.clear();
+  loop.sight(attempt(1));
+  loop.settle();
+  EXPECT_EQ(loop.take(), nothing);
+  loop.synchronise();
+  EXPECT_EQ(loop.take(), Log{"end " + name_of(1) + " 5s"});
+}
+
+// --- the clock
+
+TEST(RingClock, ADeadlineInWithheldTimeWaitsForTheAnswer) {
+  for (const bool accept : {true, false}) {
+    Loop loop;
+    Job job = core::testing::array("late", {1, 2, 1});
+    job.hold = true;
+    job.deadline_at = loop.clock.at + hours(1);
+    loop.tell(submit(job));
+    loop.settle();
+    const Tick before = loop.clock.at;
+    loop.clock.jump = hours(3);  // as a clock tells that it has left three hours out
+    loop.settle();
+    EXPECT_EQ(loop.ring->state().clock_withheld(), hours(3));
+    EXPECT_EQ(loop.ring->state().find(JobId(1))->held, 2U) << "its deadline has not come";
+    loop.tell(AnswerClock{accept, op()});
+    EXPECT_EQ(loop.clock.at, before) << "nothing was posted yet";
+    loop.settle();
+    EXPECT_EQ(loop.ring->state().clock_withheld(), Span(0));
+    EXPECT_EQ(loop.clock.at, accept ? before + hours(3) : before);
+    EXPECT_EQ(loop.ring->next_wake() <= loop.clock.at, accept) << "what fell due is due now";
+    loop.settle();
+    EXPECT_EQ(loop.ring->state().find(JobId(1))->held, accept ? 0U : 2U);
+  }
+}
+
+TEST(RingClock, TheJumpComesBeforeEveryCommandOfItsTurn) {
+  Loop loop;
+  loop.log.clear();
+  loop.clock.jump = hours(2);
+  loop.tell(submit(loose("a")));
+  loop.turn();
+  loop.flush();
+  const Log seen = loop.take();
+  ASSERT_GE(seen.size(), 2U);
+  EXPECT_EQ(seen[0], "observe clock_withheld");
+  EXPECT_EQ(seen[1], "observe submitted");
+}
+
 }  // namespace
 }  // namespace busbar::ring

@@ -20,10 +20,13 @@ using Log = std::vector<std::string>;
 class FakeClock : public Clock {
  public:
   Tick at{1000};
+  Span jump;  // to be told
   Tick now() override { return at; }
   std::int64_t unix_ms(Tick tick) const override { return tick.value; }
   Tick tick_of_unix_ms(std::int64_t unix_ms) const override { return Tick(unix_ms); }
   ClockMark mark() const override { return {at, "boot", at.value, at.value}; }
+  Span take_jump() override { return std::exchange(jump, Span(0)); }
+  void advance(Span withheld) override { at = at + withheld; }
 };
 
 // Durable is what flush() was called for.
@@ -127,13 +130,13 @@ struct Loop {
   FakeEngine engine{log};
   FakeObserver observer{log};
   std::unique_ptr<Ring> ring;
+  bool engine_tells = true;  // at once, what it runs: nothing unknown
 
   // As the daemon starts; with a new journal, one node of 4 cores and its engine's word.
   explicit Loop(bool with_node = true) {
     start();
     if (!with_node) return;
     tell(NodeReport{core::testing::node("n1", 4)});
-    tell(EngineSynchronised{"local"});
     settle();
     log.clear();
   }
@@ -143,6 +146,7 @@ struct Loop {
     const auto recovery = ring->recover();
     check(recovery.ok(), "recovery failed");
     ring->open_engines([](Engine&) -> ReportSink { return [](const Command&) {}; });
+    if (engine_tells) tell(EngineSynchronised{"local"});
   }
   // The process dies: what is not on disk is gone.
   void restart() {

@@ -33,16 +33,38 @@ class Agenda {
   Tick now_{1000};
 };
 
+// Ticks are the agenda's, less what was withheld: absences and sleeps above an hour.
 class SimClock : public Clock {
  public:
   explicit SimClock(const Agenda& agenda) : agenda_(agenda) {}
-  Tick now() override { return agenda_.now(); }
-  std::int64_t unix_ms(Tick at) const override { return at.value; }
-  Tick tick_of_unix_ms(std::int64_t unix_ms) const override { return Tick(unix_ms); }
-  ClockMark mark() const override { return {agenda_.now(), "sim", 0, agenda_.now().value}; }
+  Tick now() override { return Tick(agenda_.now().value - behind_.value); }
+  std::int64_t unix_ms(Tick at) const override { return (at + behind_).value; }
+  Tick tick_of_unix_ms(std::int64_t unix_ms) const override {
+    return Tick(unix_ms - behind_.value);
+  }
+  ClockMark mark() const override {
+    return {Tick(agenda_.now().value - behind_.value), "sim", 0, agenda_.now().value};
+  }
+  Span take_jump() override { return std::exchange(jump_, Span(0)); }
+  void advance(Span withheld) override { behind_ -= withheld; }
+
+  void resume(const ClockMark& mark) {
+    const Span passed(agenda_.now().value - mark.unix_ms);
+    jump_ = passed > hours(1) ? passed : Span(0);
+    behind_ = Tick(mark.unix_ms) - mark.tick + jump_;
+  }
+  // The machine slept: the agenda has moved on by that.
+  void sleep(Span span) {
+    jump_ += span;
+    behind_ += span;
+  }
+  // When the agenda will stand where this tick is now.
+  Tick agenda_at(Tick tick) const { return tick == tick_never ? tick : tick + behind_; }
 
  private:
   const Agenda& agenda_;
+  Span behind_;
+  Span jump_;
 };
 
 }  // namespace busbar::sim

@@ -147,6 +147,9 @@ std::optional<std::string> History::see(const Event& event) {
       return fmt::format("job {} was promised {} and started {}", id.unit.job.value,
                          kept->second.value, event.tick.value);
     if (kept != promised_.end()) promised_.erase(kept);
+  } else if (const auto* adopted = std::get_if<ClusterAdopted>(&event.body)) {
+    for (const auto& id : adopted->attempts)
+      last_number_[id.unit] = std::max(last_number_[id.unit], id.number);
   } else if (const auto* running = std::get_if<Running>(&event.body)) {
     const auto found = live_.find(running->attempt);
     if (found == live_.end()) return "an attempt runs that was not granted";

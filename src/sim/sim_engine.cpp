@@ -46,9 +46,10 @@ void SimEngine::open(std::string installation, std::vector<Launch> live, ReportS
       deliver(AttemptAbsent{launch.id}, Span(15));
     }
   }
-  for (auto& [name, process] : processes_)
-    if (!wanted.contains(name) && process.phase != Phase::exited)
-      plan_end(name, agenda_.now() + seconds(1), {EndCause::stopped, 143, 15, ""});
+  for (const auto& [name, process] : processes_)
+    if (!wanted.contains(name))
+      deliver(AttemptSighted{cluster_, process.launch.id, process.phase != Phase::exited},
+              Span(20));
   deliver(EngineSynchronised{cluster_}, Span(30));
   const std::uint64_t epoch = epoch_;
   agenda_.add(agenda_.now() + resync_interval, [this, epoch] { resync(epoch); });
@@ -77,6 +78,7 @@ void SimEngine::begin(const std::string& name) {
   if (truth.exit.cause == EndCause::launch_failed) return finish(name, truth.exit);
   process.phase = Phase::running;
   process.started = agenda_.now();
+  if (!begun_.insert(name).second) violation_ = fmt::format("{} ran twice", name);
   ++runs_;
   check_alone(process);
   tell(name);
@@ -145,6 +147,12 @@ void SimEngine::acknowledge(const std::string& attempt_name) {
 
 void SimEngine::read_log(const LogRequest&, LogSink sink) {
   sink(Error{Errc::not_found, "simulated attempts write nothing"});
+}
+
+void SimEngine::forget_history() {
+  begun_.clear();
+  for (const auto& [name, process] : processes_)
+    if (process.phase != Phase::starting) begun_.insert(name);
 }
 
 void SimEngine::close() {

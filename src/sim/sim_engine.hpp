@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ class SimEngine : public Engine {
 
   // The machine loses power and comes back under a new boot id after `down`.
   void lose_node(std::size_t which, Span down);
+  // The journal went back: names of attempts that came and went are free again.
+  void forget_history();
   void lose_node(const std::string& name, Span down);  // where this engine has it
   std::size_t node_count() const { return nodes_.size(); }
 
@@ -71,6 +74,7 @@ class SimEngine : public Engine {
   Faults& faults_;
   Rng rng_;
   std::map<std::string, Process> processes_;
+  std::set<std::string> begun_;  // names whose attempt reached its first instruction
   ReportSink sink_;
   std::uint64_t epoch_ = 0;  // counts openings: reports of an earlier loop never arrive
   std::uint64_t versions_ = 0;

@@ -1,5 +1,7 @@
 #include "sim/sim_journal.hpp"
 
+#include <algorithm>
+
 #include "base/codec.hpp"
 
 namespace busbar::sim {
@@ -13,6 +15,7 @@ Result<Recovery> SimJournal::open(const std::function<void(const Event&)>& repla
   Recovery recovery;
   recovery.installation = "sim123";
   recovery.last = durable();
+  if (!moments_.empty()) recovery.mark = moments_.back().mark;
   // Every other opening goes without the snapshot, so that both ways are used.
   if (snapshot_revision_ > Revision(0) && rng_.chance(1, 2)) {
     recovery.snapshot_revision = snapshot_revision_;
@@ -46,6 +49,7 @@ void SimJournal::commit_next() {
   for (auto& blob : batch.payloads) payloads_.emplace(blob.hash, std::move(blob.bytes));
   for (auto& row : batch.history) rows_.push_back(std::move(row));
   for (auto& job : batch.retired) retired_.emplace(job.job.id, std::move(job));
+  moments_.push_back({events_.size(), rows_.size(), std::move(batch.mark)});
   if (on_durable_) on_durable_(durable());
 }
 
@@ -55,6 +59,16 @@ void SimJournal::crash() {
   while (kept-- > 0) commit_next();
   pending_.clear();
   ++life_;
+}
+
+void SimJournal::restore(std::uint64_t batches_back) {
+  if (moments_.empty()) return;
+  moments_.resize(moments_.size() - std::min<std::uint64_t>(batches_back, moments_.size() - 1));
+  events_.resize(moments_.back().events);
+  rows_.resize(moments_.back().rows);
+  if (snapshot_revision_ <= Revision(events_.size())) return;
+  snapshot_revision_ = Revision(0);
+  snapshot_.clear();
 }
 
 void SimJournal::set_listener(std::function<void(Revision)> on_durable) {

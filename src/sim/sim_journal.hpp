@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,8 @@ class SimJournal : public Journal {
   // The loop died: of what was on its way, a prefix of whole batches may still have reached the
   // disk.
   void crash();
+  // A backup of an earlier moment is restored: what was durable behind it is gone.
+  void restore(std::uint64_t batches_back);
   const std::vector<std::string>& events() const { return events_; }
   const std::vector<HistoryRow>& rows() const { return rows_; }
   std::uint64_t hash() const;
@@ -50,6 +53,13 @@ class SimJournal : public Journal {
   std::map<JobId, HistoryJob> retired_;
   std::deque<Batch> pending_;
   std::uint64_t life_ = 0;  // counts openings: a commit of an earlier life does nothing
+  // How much was durable after each batch.
+  struct Moment {
+    std::size_t events = 0;
+    std::size_t rows = 0;
+    ClockMark mark;
+  };
+  std::vector<Moment> moments_;
   Revision snapshot_revision_;
   std::string snapshot_;
   std::function<void(Revision)> on_durable_;

@@ -35,7 +35,9 @@ class Simulation : public ring::Observer {
         journal_(agenda_, faults_, rng_.fork(2)),
         alpha_("alpha", nodes_of(world_, "alpha"), world_, agenda_, faults_, rng_.fork(3)),
         beta_("beta", nodes_of(world_, "beta"), world_, agenda_, faults_, rng_.fork(4)),
-        workload_(rng_.fork(5)) {
+        workload_(rng_.fork(5)),
+        clock_chance_(rng_.fork(6)),
+        restore_chance_(rng_.fork(7)) {
     faults_.on = options.faults;
     faults_.crash = options.crash;
   }
@@ -86,6 +88,8 @@ class Simulation : public ring::Observer {
     journal_.set_listener([this](Revision) { stir_ = true; });
     const auto recovery = ring_->recover();
     if (!recovery.ok()) return fail("recovery failed: " + recovery.error().text);
+    if (recovery->mark) clock_.resume(*recovery->mark);
+    forget_what_is_lost();
     rebuild_replica();
     if (ring_->state().config_version() == 0) ring_->post(Configure{world_.make_config()}, {});
     ring_->open_engines([this](Engine&) -> ReportSink {
@@ -125,7 +129,7 @@ class Simulation : public ring::Observer {
       if (ring_->counters().slices - before > 100'000) return fail("the cycle never ends");
     }
     check_now();
-    const Tick wake = ring_->next_wake();
+    const Tick wake = clock_.agenda_at(ring_->next_wake());
     if (wake < tick_never && wake != wake_) {
       wake_ = wake;
       agenda_.add(wake, [this, life = life_] { stir_ = stir_ || life == life_; });
@@ -150,17 +154,18 @@ class Simulation : public ring::Observer {
     ring_.reset();
     stir_ = false;
     wake_ = Tick(-1);
-    const Span down(static_cast<std::int64_t>(100 + rng_.below(20'000)));
+    const Span down = std::exchange(absence_, Span(0)) +
+                      Span(static_cast<std::int64_t>(100 + rng_.below(20'000)));
     agenda_.add(agenda_.now() + down, [this] { start(); });
   }
 
   void plan_rough_times() {
     for (std::uint32_t i = 0; i < options_.submissions; ++i) {
-      agenda_.add(moment(), [this] { submit(workload_.submission(agenda_.now())); });
+      agenda_.add(moment(), [this] { submit(workload_.submission(clock_.now())); });
       if (i % 2 == 0) {
         agenda_.add(moment(), [this] {
           if (!ring_) return;
-          Command command = workload_.meddling(ring_->state(), agenda_.now());
+          Command command = workload_.meddling(ring_->state(), clock_.now());
           // Who fences a node vouches that nothing runs there, and here speaks the truth.
           if (const auto* fence = std::get_if<FenceNode>(&command); fence && fence->by.is_operator)
             for (SimEngine* engine : {&alpha_, &beta_}) engine->lose_node(fence->node, seconds(20));
@@ -179,6 +184,67 @@ class Simulation : public ring::Observer {
         if (ring_) throw Crash{"between steps"};  // what is down cannot die again
       });
     }
+    if (restore_chance_.chance(1, 2)) agenda_.add(moment(), [this] { restore_backup(); });
+    if (clock_chance_.chance(1, 8)) agenda_.add(moment(), [this] { stay_away(); });
+    if (clock_chance_.chance(1, 4)) agenda_.add(moment(), [this] { sleep(); });
+  }
+
+  Span hours_unseen() {
+    return hours(1) + seconds(static_cast<std::int64_t>(1 + clock_chance_.below(3 * 3600)));
+  }
+
+  // The loop dies and is started again hours later only.
+  void stay_away() {
+    if (!ring_) return;
+    absence_ = hours_unseen();
+    ++result_.clock_jumps;
+    agenda_.add(agenda_.now() + absence_ + minutes(2), [this] { answer_clock(); });
+    throw Crash{"between steps"};
+  }
+
+  // The machine sleeps: all that was to happen meanwhile happens at its end.
+  void sleep() {
+    if (!ring_) return;
+    const Span span = hours_unseen();
+    ++result_.clock_jumps;
+    agenda_.advance(agenda_.now() + span);
+    clock_.sleep(span);
+    stir_ = true;
+    agenda_.add(agenda_.now() + minutes(2), [this] { answer_clock(); });
+  }
+
+  // The loop dies, and the next finds a backup of the journal in its place.
+  void restore_backup() {
+    if (!ring_) return;
+    journal_.crash();
+    journal_.restore(1 + restore_chance_.below(60));
+    restored_ = going_back_ = true;
+    agenda_.add(agenda_.now() + minutes(1), [this] { adopt(); });
+    throw Crash{"between steps"};
+  }
+
+  // What was acknowledged after the backup is lost, and nobody expects it.
+  void forget_what_is_lost() {
+    // What ends before an engine is asked leaves no trace in an older journal.
+    if (restored_)
+      for (SimEngine* engine : {&alpha_, &beta_}) engine->forget_history();
+    if (!std::exchange(going_back_, false)) return;
+    const JobId next = ring_->state().next_job();
+    std::erase_if(acknowledged_, [&](JobId job) { return job >= next; });
+    answered_.clear();
+  }
+
+  void adopt() {
+    if (!ring_) return;
+    if (ring_->state().behind_engines()) ++result_.restores;
+    ring_->post(AdoptCluster{"", restore_chance_.chance(1, 2), {"root", 0, 0, true}}, {});
+    stir_ = true;
+  }
+
+  void answer_clock() {
+    if (!ring_) return;
+    ring_->post(AnswerClock{clock_chance_.chance(1, 2), {"root", 0, 0, true}}, {});
+    stir_ = true;
   }
 
   Tick moment() {
@@ -212,6 +278,7 @@ class Simulation : public ring::Observer {
       agenda_.add(agenda_.now() + seconds(5), [this] { calm(); });
       return;
     }
+    adopt();  // else the rest is refused
     const UserRef root{"root", 0, 0, true};
     for (const auto& [id, record] : ring_->state().jobs()) {
       UnitSelector all;
@@ -219,6 +286,7 @@ class Simulation : public ring::Observer {
       ring_->post(ReleaseUnits{all, root}, {});
     }
     resume_all();
+    answer_clock();
     agenda_.add(agenda_.now() + minutes(1), [this] { calm_again(); });
     stir_ = true;
   }
@@ -235,6 +303,7 @@ class Simulation : public ring::Observer {
     agenda_.add(agenda_.now() + minutes(10), [this] { calm_again(); });
     if (!ring_) return;
     resume_all();
+    adopt();
     const UserRef root{"root", 0, 0, true};
     for (const auto& [id, record] : ring_->state().jobs()) {
       if (record.held == 0) continue;
@@ -247,6 +316,7 @@ class Simulation : public ring::Observer {
 
   bool all_ended() const {
     if (!ring_ || !ring_->drained() || !ring_->state().attempts().empty()) return false;
+    if (!ring_->state().sighted().empty()) return false;
     for (const auto& [id, record] : ring_->state().jobs())
       if (!record.ended_all()) return false;
     return true;
@@ -310,6 +380,11 @@ class Simulation : public ring::Observer {
   SimEngine alpha_;
   SimEngine beta_;
   Workload workload_;
+  Rng clock_chance_;
+  Span absence_;  // of the loop, at the next crash
+  Rng restore_chance_;
+  bool restored_ = false;
+  bool going_back_ = false;  // the next start finds the backup
   std::unique_ptr<ring::Ring> ring_;
   core::State replica_;
   History history_;

@@ -30,6 +30,8 @@ struct SimulationResult {
   std::uint64_t jobs = 0;                           // acknowledged
   std::uint64_t runs = 0;                           // attempts that reached their first instruction
   std::uint64_t promises = 0;
+  std::uint64_t clock_jumps = 0;  // absences and sleeps of hours
+  std::uint64_t restores = 0;     // of a journal that is older than what the engines run
   Tick end;
   std::vector<std::string> journal;  // encoded events, where kept
 };

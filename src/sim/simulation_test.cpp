@@ -64,6 +64,19 @@ TEST(Simulation, CrashesStrikeAtEveryStep) {
     EXPECT_GT(struck[where], 0U) << where;
 }
 
+TEST(Simulation, HoursGoByUnseenAndOldBackupsAreRestored) {
+  std::uint64_t jumps = 0;
+  std::uint64_t restores = 0;
+  for (std::uint64_t seed = 51; seed <= 70; ++seed) {
+    const SimulationResult result = simulate(small(seed));
+    EXPECT_EQ(result.violation, "") << "seed " << seed;
+    jumps += result.clock_jumps;
+    restores += result.restores;
+  }
+  EXPECT_GE(jumps, 5U);
+  EXPECT_GE(restores, 2U) << "with attempts that the journal did not know";
+}
+
 // design.md section 9: perturb the truth, and nothing that is decided changes before a report says
 // so. The first event that differs is an end that came at another tick.
 TEST(Simulation, TheTruthChangesNothingBeforeAReportTellsIt) {
@@ -151,6 +164,21 @@ TEST(SimJournal, ACrashLosesWholeBatchesFromTheEndAndNothingDurable) {
   }
   EXPECT_TRUE(lost_some);
   EXPECT_TRUE(kept_some);
+}
+
+TEST(SimJournal, ABackupIsTheJournalOfAnEarlierBatch) {
+  Agenda agenda;
+  Faults faults;
+  faults.on = false;
+  SimJournal journal(agenda, faults, Rng(3));
+  journal.append(batch_of(Revision(0), 2));
+  journal.append(batch_of(Revision(2), 3));
+  journal.append(batch_of(Revision(5), 1));
+  while (!agenda.empty()) agenda.take()();
+  journal.restore(1);
+  EXPECT_EQ(journal.durable(), Revision(5));
+  journal.restore(9);
+  EXPECT_EQ(journal.durable(), Revision(2)) << "the first batch stays";
 }
 
 TEST(SimJournal, BatchesBecomeDurableInOrderAndLater) {

@@ -66,9 +66,11 @@ std::string run_seed(std::uint64_t seed, const Arguments& arguments) {
   options.keep_journal = arguments.journal;
   const auto first = busbar::sim::simulate(options);
   if (arguments.verbose)
-    fmt::print("seed {}: hash {:016x} events {} crashes {} jobs {} runs {} promises {} end {}\n",
-               seed, first.journal_hash, first.events, first.crashes, first.jobs, first.runs,
-               first.promises, first.end.value);
+    fmt::print(
+        "seed {}: hash {:016x} events {} crashes {} jobs {} runs {} promises {} jumps {} "
+        "restores {} end {}\n",
+        seed, first.journal_hash, first.events, first.crashes, first.jobs, first.runs,
+        first.promises, first.clock_jumps, first.restores, first.end.value);
   if (!first.violation.empty()) {
     for (const auto& bytes : first.journal) {
       const auto event = busbar::decode_event(bytes);

@@ -50,6 +50,11 @@ struct IndexWriter {
   void operator()(const Promised&) {}
   void operator()(const PromiseVoided&) {}
   void operator()(const SliceDecided&) {}
+  void operator()(const ClockWithheld&) {}
+  void operator()(const ClockAnswered&) {}
+  void operator()(const NewerSighted&) {}
+  void operator()(const ClusterAdopted&) { rebuild(); }
+  void operator()(const LeftoverEnded&) {}
 };
 
 }  // namespace busbar::core

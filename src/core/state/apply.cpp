@@ -459,6 +459,60 @@ void StateWriter::operator()(const ClusterSynchronised& event) {
 
 void StateWriter::operator()(const SliceDecided&) {}
 
+// --- attempts newer than the journal
+
+void StateWriter::operator()(const NewerSighted& event) {
+  check(!state.attempts_.contains(event.attempt), "a live attempt is not newer than the journal");
+  SightedRecord& record = state.sighted_[event.attempt];
+  record.cluster = event.cluster;
+  record.running = event.running;
+}
+
+void StateWriter::operator()(const ClusterAdopted& event) {
+  check(event.next_job >= state.next_job_, "job ids never go back");
+  state.next_job_ = event.next_job;
+  for (const AttemptId& id : event.attempts) {
+    const auto it = state.sighted_.find(id);
+    check(it != state.sighted_.end(), "an attempt is adopted that was not sighted");
+    it->second.adopted = true;
+    it->second.keep = event.keep;
+    count_attempts_from(id);
+  }
+}
+
+// A unit that State holds counts its attempts on from one that it did not grant.
+void StateWriter::count_attempts_from(const AttemptId& seen) {
+  const auto it = state.jobs_.find(seen.unit.job);
+  if (it == state.jobs_.end() || seen.unit.group >= it->second.groups.size()) return;
+  GroupRecord& units = it->second.groups[seen.unit.group];
+  const std::uint32_t index = seen.unit.index;
+  for (FinishedRun run : take_finished(units.finished, {index, index})) {
+    run.attempts = std::max(run.attempts, seen.number);
+    insert_finished(units.finished, run);
+  }
+  if (!units.waiting.contains(index) && !units.held.contains(index)) return;
+  UnitRecord& unit = units.units[index];
+  unit.attempts = std::max(unit.attempts, seen.number);
+}
+
+void StateWriter::operator()(const LeftoverEnded& event) {
+  const auto it = state.sighted_.find(event.attempt);
+  check(it != state.sighted_.end() && it->second.adopted, "a leftover ended that is none");
+  state.sighted_.erase(it);
+}
+
+// --- the clock
+
+void StateWriter::operator()(const ClockWithheld& event) {
+  check(event.by > Span(0), "the clock withholds nothing");
+  state.clock_withheld_ += event.by;
+}
+
+void StateWriter::operator()(const ClockAnswered& event) {
+  check(event.withheld == state.clock_withheld_, "an answer to other time than was withheld");
+  state.clock_withheld_ = Span(0);
+}
+
 void StateWriter::derive() {
   state.dependents_.clear();
   state.node_names_.clear();

@@ -115,6 +115,13 @@ void describe(V& visit, Like<TenantRecord> auto& tenant) {
   visit("submitted", tenant.submitted);
 }
 template <class V>
+void describe(V& visit, Like<SightedRecord> auto& sighted) {
+  visit("cluster", sighted.cluster);
+  visit("running", sighted.running);
+  visit("adopted", sighted.adopted);
+  visit("keep", sighted.keep);
+}
+template <class V>
 void describe(V& visit, Like<IdempotencyRecord> auto& record) {
   visit("at", record.at);
   visit("jobs", record.jobs);
@@ -140,6 +147,8 @@ void StateWriter::describe_state(V& visit, S& state) {
   visit("next_job", state.next_job_);
   visit("next_node", state.next_node_);
   visit("next_reservation", state.next_reservation_);
+  visit("clock_withheld", state.clock_withheld_);
+  visit_map(visit, "sighted", state.sighted_);
 }
 
 template <class V>

@@ -7,7 +7,24 @@
 
 namespace busbar::core {
 
+namespace {
+
+template <class... Kinds>
+bool is_one_of(const Command& command) {
+  return (std::holds_alternative<Kinds>(command) || ...);
+}
+
+}  // namespace
+
+bool is_request(const Command& command) {
+  return is_one_of<SubmitJobs, CancelUnits, HoldUnits, ReleaseUnits, RequeueUnits, UpdateJob,
+                   DrainNode, ResumeNode, FenceNode, MakeReservation, EndReservation, AnswerClock,
+                   AdoptCluster>(command);
+}
+
 Result<Decision> decide(const State& state, const Command& command, Tick now) {
+  if (is_request(command) && !is_one_of<AnswerClock, AdoptCluster>(command))
+    BUSBAR_TRY_OK(require_journal_up_to_date(state));
   return std::visit([&](const auto& one) { return rule(Facts{state, now}, one); }, command);
 }
 

@@ -4,7 +4,8 @@
 // Events come without revision and tick; the loop numbers and stamps them. An empty list means that
 // the command changed nothing (a repeated report, a cancel of what has ended). Refusals: invalid
 // (correct it), unsatisfiable (nothing registered could ever run it: names the nearest possible
-// request), denied (not the owner), not_found, conflict, unavailable (engines not synchronised).
+// request), denied (not the owner), not_found, conflict (also to everything
+// while an engine shows attempts newer than the journal), unavailable (engines not synchronised).
 #pragma once
 
 #include <vector>
@@ -19,6 +20,9 @@ struct Decision {
   std::vector<EventBody> events;
   std::vector<JobId> jobs;  // a submission's jobs, in document order (also for a repeated key)
 };
+
+// Whether a person asks for it; else it is a report of an engine, the clock or the configuration.
+bool is_request(const Command& command);
 
 Result<Decision> decide(const State& state, const Command& command, Tick now);
 

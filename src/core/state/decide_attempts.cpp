@@ -114,18 +114,21 @@ Result<Decision> rule(Facts facts, const AttemptProgress& command) {
 }
 
 Result<Decision> rule(Facts facts, const AttemptEnded& command) {
+  if (auto leftover = leftover_end(facts.state, command)) return decided({std::move(*leftover)});
   const AttemptRecord* attempt = facts.state.find(command.attempt);
   if (attempt == nullptr) return Decision{};
   return decided({end_of(facts, *attempt, command.exit, command.usage)});
 }
 
 Result<Decision> rule(Facts facts, const AttemptAbsent& command) {
-  const AttemptRecord* attempt = facts.state.find(command.attempt);
-  if (attempt == nullptr) return Decision{};
-  if (attempt->started == Tick(0)) return decided({never_ran(facts, *attempt)});
   Exit exit;
   exit.cause = EndCause::node_lost;
   exit.detail = "the engine no longer knows this attempt";
+  if (auto leftover = leftover_end(facts.state, {command.attempt, exit, {}}))
+    return decided({std::move(*leftover)});
+  const AttemptRecord* attempt = facts.state.find(command.attempt);
+  if (attempt == nullptr) return Decision{};
+  if (attempt->started == Tick(0)) return decided({never_ran(facts, *attempt)});
   return decided({end_of(facts, *attempt, std::move(exit), {})});
 }
 

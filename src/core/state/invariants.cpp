@@ -133,6 +133,10 @@ Broken check_ids(const State& state) {
     if (node.id.value != i + 1 || state.find_node(node.name) != &state.nodes()[i])
       return "a node has another's id or name";
   }
+  for (const auto& [id, sighted] : state.sighted()) {
+    if (state.find(id) != nullptr) return "a live attempt is newer than the journal";
+    if (sighted.adopted && state.is_newer(id)) return "ids do not count on behind a leftover";
+  }
   if (state.next_node().value != state.nodes().size() + 1) return "the next node id is wrong";
   for (const auto& [unit, promise] : state.promises()) {
     const JobRecord* job = state.find(unit.job);

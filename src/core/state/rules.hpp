@@ -1,6 +1,7 @@
 // The rules behind decide(), one overload per Command, and what they share. Internal to core/state.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,10 @@ Result<Decision> rule(Facts facts, const AttemptReady& command);
 Result<Decision> rule(Facts facts, const AttemptProgress& command);
 Result<Decision> rule(Facts facts, const AttemptEnded& command);
 Result<Decision> rule(Facts facts, const AttemptAbsent& command);
+Result<Decision> rule(Facts facts, const AnswerClock& command);
+Result<Decision> rule(Facts facts, const ClockJumped& command);
+Result<Decision> rule(Facts facts, const AttemptSighted& command);
+Result<Decision> rule(Facts facts, const AdoptCluster& command);
 
 inline Decision decided(Bodies events) { return {std::move(events), {}}; }
 
@@ -60,6 +65,10 @@ bool claims_node(const Allocation& allocation, NodeId node);
 void void_promises_on(const State& state, NodeId node, VoidCause cause, Bodies& out);
 void void_promises_of(const State& state, JobId job, std::uint32_t group, const IndexSet& indices,
                       VoidCause cause, Bodies& out);
+// The end of an attempt that an operator left behind; nothing when it is none.
+std::optional<EventBody> leftover_end(const State& state, const AttemptEnded& ended);
+// conflict while an engine shows attempts newer than the journal.
+Result<Ok> require_journal_up_to_date(const State& state);
 // Every attempt with a claim on the node ends as lost with it.
 void lose_attempts(Facts facts, NodeId node, std::string_view why, Bodies& out);
 

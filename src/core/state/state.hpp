@@ -123,6 +123,15 @@ struct TenantRecord {
   friend bool operator==(const TenantRecord&, const TenantRecord&) = default;
 };
 
+// An attempt that an engine shows and that is newer than this journal.
+struct SightedRecord {
+  std::string cluster;
+  bool running = false;  // false: only its exit is left
+  bool adopted = false;  // an operator went on; it is a leftover until its end is told
+  bool keep = false;     // a leftover that ends by itself
+  friend bool operator==(const SightedRecord&, const SightedRecord&) = default;
+};
+
 struct IdempotencyRecord {
   Tick at;
   std::vector<JobId> jobs;
@@ -158,6 +167,14 @@ class State {
   const std::map<std::string, IdempotencyRecord>& idempotency() const { return idempotency_; }
   const std::set<std::string>& synchronised() const { return synchronised_; }
   const Totals& totals() const { return totals_; }
+  // While there is any, nothing may start: it would be given out twice.
+  const std::map<AttemptId, SightedRecord>& sighted() const { return sighted_; }
+  // Some of it no operator has adopted yet: everything stands still.
+  bool behind_engines() const;
+  // Whether an attempt of which an engine tells was granted after this journal's end.
+  bool is_newer(const AttemptId& id) const;
+  // Time that went by and that ticks do not contain, until an operator answers.
+  Span clock_withheld() const { return clock_withheld_; }
 
   const JobRecord* find(JobId id) const;
   const AttemptRecord* find(const AttemptId& id) const;
@@ -199,6 +216,8 @@ class State {
   JobId next_job_{1};
   NodeId next_node_{1};
   ReservationId next_reservation_{1};
+  Span clock_withheld_;
+  std::map<AttemptId, SightedRecord> sighted_;
 
   // Derived from the above; snapshots leave them out.
   std::map<JobId, std::set<JobId>> dependents_;

@@ -19,6 +19,8 @@ class Chaos {
   void step() {
     if (rng_.chance(1, 4)) world.advance(Span(static_cast<std::int64_t>(rng_.below(30'000))));
     if (rng_.chance(1, 200)) world.advance(hours(25));
+    if (rng_.chance(1, 60)) return sight_something();
+    if (!world.state.sighted().empty() && rng_.chance(1, 3)) return deal_with_sighted();
     switch (rng_.below(10)) {
       case 0:
       case 1:
@@ -97,7 +99,7 @@ class Chaos {
   }
 
   Command request() {
-    switch (below(12)) {
+    switch (below(13)) {
       case 0:
         return CancelUnits{some_units(), someone(), "enough"};
       case 1:
@@ -127,6 +129,8 @@ class Chaos {
         return EndReservation{"r", someone()};
       case 10:
         return Configure{some_config()};
+      case 11:
+        return AnswerClock{rng_.chance(1, 2), someone()};
       default: {
         SubmitJobs submit;
         submit.user = someone();
@@ -138,7 +142,7 @@ class Chaos {
   }
 
   Command report() {
-    switch (below(9)) {
+    switch (below(10)) {
       case 0:
         return NodeReport{some_node_report()};
       case 1:
@@ -153,6 +157,8 @@ class Chaos {
         return AttemptProgress{some_attempt(), static_cast<std::int64_t>(below(9)), 1};
       case 6:
         return AttemptAbsent{some_attempt()};
+      case 8:
+        return ClockJumped{hours(small(3))};
       case 7: {
         const AttemptId id = some_attempt();
         AttemptStarted started{id, {}};
@@ -198,7 +204,19 @@ class Chaos {
     return Allocation{{claim}};
   }
 
+  void sight_something() {
+    const JobId job(1 + below(world.state.next_job().value + 2));
+    const AttemptId id{{job, small(2), small(5)}, 1 + small(4)};
+    world.must(AttemptSighted{"local", id, rng_.chance(1, 2)});
+  }
+  void deal_with_sighted() {
+    if (world.state.behind_engines()) return world.must(AdoptCluster{"", rng_.chance(1, 2), op()});
+    const AttemptId id = world.state.sighted().begin()->first;
+    if (rng_.chance(1, 4)) return world.must(AttemptAbsent{id});
+    world.must(AttemptEnded{id, some_exit(), {}});
+  }
   void grant_something() {
+    if (!world.state.sighted().empty()) return;  // as the ring does
     const auto unit = waiting_unit();
     const auto allocation = unit ? place(*unit) : std::nullopt;
     if (allocation) world.grant(*unit, *allocation);

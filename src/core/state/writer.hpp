@@ -35,6 +35,11 @@ struct StateWriter {
   void operator()(const ClusterSynchronised& event);
   void operator()(const JobRetired& event);
   void operator()(const SliceDecided& event);
+  void operator()(const ClockWithheld& event);
+  void operator()(const ClockAnswered& event);
+  void operator()(const NewerSighted& event);
+  void operator()(const ClusterAdopted& event);
+  void operator()(const LeftoverEnded& event);
 
   void stamp(const Event& event);
   void forget_old_keys();
@@ -50,6 +55,7 @@ struct StateWriter {
   void depend(const JobRecord& record);
   void settle(JobRecord& record);
   void end_live(JobRecord& record, GroupRecord& units, const Ended& event);
+  void count_attempts_from(const AttemptId& seen);
   void add_charge(TenantRecord& tenant, std::int64_t charge);
   void count_node(const Node& node, std::int64_t sign);
 

@@ -10,12 +10,14 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include "engine/local/inventory.hpp"
 #include "engine/local/local_machine.hpp"
 #include "engine/local/log_reader.hpp"
 #include "engine/local/reconciler.hpp"
 #include "engine/local/shim_connection.hpp"
+#include "model/names.hpp"
 
 namespace busbar::local {
 namespace {
@@ -186,7 +188,12 @@ class LocalEngine::Loop {
   // A node report with a new boot id loses what ran on the node, and exits outlive a boot: the
   // first one waits until the shim has told what it holds.
   void report(Command command) {
-    if (node_held_ && std::holds_alternative<EngineSynchronised>(command)) tell_node();
+    if (const auto* seen = std::get_if<AttemptSighted>(&command))
+      names_.insert(attempt_name(installation_, seen->attempt));
+    if (std::holds_alternative<EngineSynchronised>(command)) {
+      machine_->clean_scratch(installation_, names_);
+      if (node_held_) tell_node();
+    }
     sink_(std::move(command));
   }
 
@@ -213,9 +220,7 @@ class LocalEngine::Loop {
     connection_.set_receiver([this](std::string bytes) { reconciler_->frame(bytes, now()); },
                              [this] { reconciler_->connected(now()); },
                              [this] { reconciler_->disconnected(now()); });
-    std::set<std::string> names;
-    for (const Launch& launch : live_) names.insert(launch.name);
-    machine_->clean_scratch(installation_, names);
+    for (const Launch& launch : live_) names_.insert(launch.name);
     reconciler_->open(installation_, live_, now());
     live_.clear();
   }
@@ -257,7 +262,8 @@ class LocalEngine::Loop {
 
   // Of the engine's thread.
   Node node_;
-  bool node_held_ = false;  // node_ is known here and not told yet
+  bool node_held_ = false;       // node_ is known here and not told yet
+  std::set<std::string> names_;  // what lived or was sighted until the engine was synchronised
   Tick ticked_at_;
   ShimConnection connection_;
   std::unique_ptr<LocalMachine> machine_;

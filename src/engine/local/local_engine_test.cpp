@@ -379,6 +379,11 @@ TEST_F(LocalEngineTest, a_new_daemon_adopts_what_runs_and_hears_what_ended) {
     EXPECT_LT(earlier, node);
   }
   EXPECT_EQ(reports_->place<EngineSynchronised>(any), node + 1);
+  const auto sighted = reports_->wait_for<AttemptSighted>(orphan);
+  ASSERT_TRUE(sighted.has_value());
+  EXPECT_TRUE(sighted->running);
+  engine_->end(orphan.name, Span(0));
+  EXPECT_EQ(finish(orphan).exit.cause, EndCause::stopped);
   EXPECT_EQ(finish(ends).exit.code, 6);
   EXPECT_TRUE(reports_->wait_for<AttemptAbsent>(never).has_value());
   EXPECT_EQ(finish(lives).exit.code, 5);

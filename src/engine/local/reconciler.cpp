@@ -190,6 +190,8 @@ void Reconciler::on(const shim::Held& held, Tick now) {
       sees_running(item.name, now);
     } else if (const auto at = entries_.find(item.name); at != entries_.end()) {
       at->second.absent_since = at->second.absence_asked = tick_never;  // its exit follows
+    } else {
+      sights(item.name, false);
     }
   }
   if (!held.asked.empty()) {
@@ -221,22 +223,17 @@ void Reconciler::list_complete(Tick now) {
       try_start(entry, now);
     if (entry.end_grace && entry.phase != Phase::starting) send_end(entry, now);
   }
-  std::erase_if(orphans_, [&](const auto& orphan) { return !seen_.contains(orphan.first); });
+}
+
+// Whether State has closed it, or is older than it, is not for an engine to say.
+void Reconciler::sights(const std::string& name, bool running) {
+  if (const auto id = parse_attempt_name(installation_, name))
+    report_(AttemptSighted{options_.cluster, *id, running});
 }
 
 void Reconciler::sees_running(const std::string& name, Tick now) {
   const auto at = entries_.find(name);
-  if (at == entries_.end()) {
-    // Not ours: another installation's, or one that State has closed.
-    if (!parse_attempt_name(installation_, name)) return;
-    if (orphans_.emplace(name, now).second) {
-      shim::End end;
-      end.name = name;
-      end.grace_ms = options_.orphan_grace.value;
-      send(end);
-    }
-    return;
-  }
+  if (at == entries_.end()) return sights(name, true);
   Entry& entry = at->second;
   entry.absent_since = entry.absence_asked = tick_never;
   if (entry.phase == Phase::adopting || entry.phase == Phase::starting) becomes_running(entry, now);
@@ -244,19 +241,9 @@ void Reconciler::sees_running(const std::string& name, Tick now) {
 
 void Reconciler::on(const shim::Started& started, Tick now) { sees_running(started.name, now); }
 
-void Reconciler::on(const shim::Exited& exited, Tick now) {
+void Reconciler::on(const shim::Exited& exited, Tick) {
   const auto at = entries_.find(exited.name);
-  if (at == entries_.end()) {
-    if (!parse_attempt_name(installation_, exited.name)) return;
-    // State has closed it. Not earlier than a late Start of it could still come.
-    if (now < opened_at_ + options_.lateness_max) return;
-    orphans_.erase(exited.name);
-    shim::Acknowledge acknowledge;
-    acknowledge.name = exited.name;
-    send(acknowledge);
-    machine_.forgotten(exited.name);
-    return;
-  }
+  if (at == entries_.end()) return sights(exited.name, false);
   Entry& entry = at->second;
   if (entry.phase == Phase::ended || entry.phase == Phase::leaving) return;
   AttemptEnded ended;
@@ -390,14 +377,6 @@ void Reconciler::tick(Tick now) {
   tick_link(now);
   if (linked_) {
     for (auto& [name, entry] : entries_) tick_entry(entry, now);
-    for (auto& [name, sent] : orphans_) {
-      if (!overdue(sent, now)) continue;
-      sent = now;
-      shim::End end;
-      end.name = name;
-      end.grace_ms = 0;
-      send(end);
-    }
     std::erase_if(entries_, [&](const auto& item) {
       return item.second.phase == Phase::leaving && leave(item.second, now);
     });
@@ -441,7 +420,7 @@ void Reconciler::tick_entry(Entry& entry, Tick now) {
 }
 
 void Reconciler::check_synchronised() {
-  if (synchronised_ || !linked_ || !orphans_.empty()) return;
+  if (synchronised_ || !linked_) return;
   const bool open = std::any_of(entries_.begin(), entries_.end(), [](const auto& item) {
     return item.second.phase == Phase::adopting && item.second.has_launch &&
            !item.second.launch_asked;

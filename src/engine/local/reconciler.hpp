@@ -35,7 +35,6 @@ struct ReconcilerOptions {
   // How much later than its successors a frame can arrive: zero for a socket.
   Span lateness_max;
   Span unreachable_after = seconds(15);
-  Span orphan_grace = seconds(5);
 };
 
 // What the reconciler asks of its machine; the real one reads payloads and touches files.
@@ -118,6 +117,8 @@ class Reconciler {
 
   void ask_list(Tick now);
   void list_complete(Tick now);
+  // An attempt of our installation that no call has named.
+  void sights(const std::string& name, bool running);
   void sees_running(const std::string& name, Tick now);
   void becomes_running(Entry& entry, Tick now);
   void becomes_ended(Entry& entry, AttemptEnded exit, bool shim_holds_exit);
@@ -155,7 +156,6 @@ class Reconciler {
   Tick audited_at_;
   std::set<std::string> seen_;  // in the list under way
   Entries entries_;
-  std::map<std::string, Tick> orphans_;  // name, when its End was sent
 };
 
 }  // namespace busbar::local

@@ -202,11 +202,15 @@ struct World {
     }
     if (const auto* absent = std::get_if<AttemptAbsent>(&report)) {
       const std::string name = attempt_name("abc123", absent->attempt);
-      absents.insert(name);
-      state.erase(name);
+      if (state.erase(name) != 0) absents.insert(name);
     }
     if (const auto* started = std::get_if<AttemptStarted>(&report))
       runs.insert(attempt_name("abc123", started->attempt));
+    if (const auto* seen = std::get_if<AttemptSighted>(&report)) {
+      const std::string name = attempt_name("abc123", seen->attempt);
+      sighted[name] = seen->running;
+      if (!state.contains(name) && ends_what_is_sighted) closed.insert(name);
+    }
     if (std::get_if<NodeUnreachable>(&report) != nullptr) unreachable = true;
     if (std::get_if<NodeReachable>(&report) != nullptr) unreachable = false;
   }
@@ -230,6 +234,8 @@ struct World {
     }
     sim.tick();
     daemon->tick(line.now);
+    // State has closed them.
+    for (const auto& name : std::exchange(closed, {})) daemon->end(name, seconds(5), line.now);
   }
   void start_one() {
     Launch launch = launch_of(++jobs);
@@ -290,7 +296,10 @@ struct World {
   std::set<std::string> absents;
   std::set<std::string> fenced;
   std::set<std::string> runs;
-  std::set<std::string> owed;  // ends not acknowledged yet
+  std::set<std::string> owed;           // ends not acknowledged yet
+  std::map<std::string, bool> sighted;  // and whether it ran
+  std::set<std::string> closed;
+  bool ends_what_is_sighted = true;
   std::uint64_t jobs = 0;
   bool unreachable = false;
   bool synchronised = false;
@@ -365,8 +374,6 @@ TEST(Reconciler, adopts_what_runs_and_tells_what_is_gone) {
   world.state = {{runs.name, runs}, {ended.name, ended}, {unknown.name, unknown}};
   world.sim.held[runs.name] = {tick_never, false, {}};
   world.sim.held[ended.name] = {Tick(0), true, {}};
-  const std::string orphan = launch_of(9).name;
-  world.sim.held[orphan] = {tick_never, false, {}};
   world.sim.held["bb-other1-9-0x0-1"] = {tick_never, false, {}};
   world.open();
   world.connect(true);
@@ -375,9 +382,36 @@ TEST(Reconciler, adopts_what_runs_and_tells_what_is_gone) {
   EXPECT_EQ(world.runs, std::set<std::string>{runs.name});
   EXPECT_EQ(world.absents, std::set<std::string>{unknown.name});
   EXPECT_TRUE(world.ends.contains(ended.name));
-  EXPECT_FALSE(world.sim.held.contains(orphan));
+  EXPECT_TRUE(world.sighted.empty());
   EXPECT_TRUE(world.sim.held.contains("bb-other1-9-0x0-1"));  // another installation's
   EXPECT_EQ(world.sim.starts.size(), 0U);
+}
+
+TEST(Reconciler, what_no_call_has_named_is_told_and_left_alone) {
+  Quiet world;
+  world.ends_what_is_sighted = false;
+  const std::string runs = launch_of(8).name;
+  const std::string ended = launch_of(9).name;
+  world.sim.held[runs] = {tick_never, false, {}};
+  world.sim.held[ended] = {Tick(0), true, {}};
+  world.open();
+  world.connect(true);
+  world.run(30);
+  EXPECT_TRUE(world.synchronised);
+  EXPECT_EQ(world.sighted, (std::map<std::string, bool>{{runs, true}, {ended, false}}));
+  EXPECT_EQ(world.sim.held.size(), 2U) << "nothing is ended, nothing acknowledged";
+  EXPECT_TRUE(world.ends.empty());
+  EXPECT_TRUE(world.runs.empty());
+
+  world.daemon->look_up(runs, world.line.now);  // to be heard of when it ends by itself
+  world.daemon->end(ended, seconds(5), world.line.now);
+  world.run(30);
+  EXPECT_TRUE(world.ends.contains(ended)) << "its exit is told once it was asked for";
+  EXPECT_FALSE(world.ends.contains(runs));
+  world.sim.held[runs].ends_at = world.line.now;
+  world.settle();
+  EXPECT_TRUE(world.ends.contains(runs));
+  EXPECT_TRUE(world.sim.held.empty());
 }
 
 TEST(Reconciler, an_attempt_ended_before_it_started_never_starts) {
