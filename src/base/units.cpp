@@ -1,9 +1,9 @@
 #include "base/units.hpp"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <cctype>
+#include <cstdlib>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -70,7 +70,8 @@ std::optional<std::int64_t> scale(const Decimal& number, std::int64_t unit) {
 }
 
 Error bad(std::string_view what, std::string_view text, std::string_view allowed) {
-  return {Errc::invalid, fmt::format("\"{}\" is not {}; write {}", printable(text), what, allowed)};
+  return {Errc::invalid, "\"" + printable(text) + "\" is not " + std::string(what) + "; write " +
+                             std::string(allowed)};
 }
 
 constexpr std::string_view bytes_allowed =
@@ -213,28 +214,30 @@ std::string format_bytes(Bytes bytes) {
   }
   const std::int64_t whole = bytes.value / scale_unit;
   const std::int64_t tenths = bytes.value % scale_unit * 10 / scale_unit;
-  if (tenths == 0 || whole >= 100) return fmt::format("{}{}", whole, units[unit]);
-  return fmt::format("{}.{}{}", whole, tenths, units[unit]);
+  std::string text = std::to_string(whole);
+  if (tenths != 0 && whole < 100) text += "." + std::to_string(tenths);
+  return text.append(units[unit]);
 }
 
 std::string format_span(Span span) {
   if (span == span_unlimited) return "unlimited";
   if (span.value < 0) return "-" + format_span(Span(-span.value));
-  if (span.value < 1000) return fmt::format("{}ms", span.value);
+  if (span.value < 1000) return std::to_string(span.value) + "ms";
   const std::int64_t total = span.value / 1000;
   const std::int64_t days = total / 86'400, hour = total / 3600 % 24, minute = total / 60 % 60;
   const std::int64_t second = total % 60;
   std::string out;
-  if (days > 0) out += fmt::format("{}d", days);
-  if (hour > 0) out += fmt::format("{}h", hour);
-  if (minute > 0) out += fmt::format("{}m", minute);
-  if (second > 0 && days == 0) out += fmt::format("{}s", second);
+  if (days > 0) out += std::to_string(days) + "d";
+  if (hour > 0) out += std::to_string(hour) + "h";
+  if (minute > 0) out += std::to_string(minute) + "m";
+  if (second > 0 && days == 0) out += std::to_string(second) + "s";
   return out;
 }
 
 std::string format_milli(std::int64_t thousandths) {
-  if (thousandths % 1000 == 0) return fmt::format("{}", thousandths / 1000);
-  std::string text = fmt::format("{}.{:03}", thousandths / 1000, thousandths % 1000);
+  std::string text = std::to_string(thousandths / 1000);
+  if (thousandths % 1000 == 0) return text;
+  text += "." + std::to_string(1000 + std::abs(thousandths % 1000)).substr(1);
   while (text.back() == '0') text.pop_back();
   return text;
 }

@@ -120,7 +120,19 @@ Cgroups Cgroups::detect(const std::string& folder, CgroupMode mode_max) {
   }
   for (const std::string* v1 : {&found.freezer_, &found.memory_, &found.cpuacct_, &found.pids_})
     if (found.track_.empty()) found.track_ = *v1;
+  found.weigh_all();
   return found;
+}
+
+// Our folder competes with every other process of the machine: all attempts together weigh as much
+// as one busy process on each core, not as one.
+void Cgroups::weigh_all() const {
+  if (cpu_.empty()) return;
+  const std::int64_t cores = std::max(1L, sysconf(_SC_NPROCESSORS_ONLN));
+  const bool v2 = track_is_v2_ && cpu_ == track_;
+  write_file(cpu_ + (v2 ? "/cpu.weight" : "/cpu.shares"),
+             std::to_string(v2 ? std::min<std::int64_t>(10'000, cores * 100)
+                               : std::min<std::int64_t>(262'144, cores * 1024)));
 }
 
 CgroupMode Cgroups::mode() const {

@@ -45,6 +45,7 @@ class Cgroups {
   void remove_base() const;                    // when it is empty
 
  private:
+  void weigh_all() const;
   // Those in which an attempt gets a folder; all of ours without a request.
   std::vector<std::string> bases(const StartRequest* request = nullptr) const;
 

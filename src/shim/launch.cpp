@@ -121,7 +121,8 @@ struct Child {
 
   void become_user() const {
     if (geteuid() == 0) {
-      need(setgroups(request.groups.size(), request.groups.data()) == 0, "cannot take its groups");
+      need(setgroups(request.groups.size(), request.groups.data()) == 0,
+           "cannot take the groups of user ", &request.user_name);
       need(setresgid(request.gid, request.gid, request.gid) == 0, "cannot become its group");
       need(setresuid(request.uid, request.uid, request.uid) == 0, "cannot become its user");
     }

@@ -110,6 +110,7 @@ struct StartRequest {
   std::string name;
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
+  std::string user_name;  // for sentences
   std::uint32_t umask = 022;
   std::vector<std::string> environment;  // "NAME=value", complete, of every process
   std::vector<std::string> scripts;
@@ -271,7 +272,7 @@ void fields(auto& v, Like<ProcessSpec> auto& x) {
   v(x.output_path), v(x.error_path), v(x.cpus), v(x.memory_nodes);
 }
 void fields(auto& v, Like<StartRequest> auto& x) {
-  v(x.name), v(x.uid), v(x.gid), v(x.umask), v(x.environment), v(x.scripts);
+  v(x.name), v(x.uid), v(x.gid), v(x.user_name), v(x.umask), v(x.environment), v(x.scripts);
   v(x.setup), v(x.processes), v(x.memory_bytes), v(x.cpu_weight), v(x.pids_max);
   v(x.time_limit_ms), v(x.grace_ms), v(x.warn_signal), v(x.warn_lead_ms), v(x.output_bytes_max);
   v(x.kill_on_first_failure), v(x.groups);

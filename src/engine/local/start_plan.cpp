@@ -242,6 +242,7 @@ Result<StartPlan> plan_start(const Launch& launch, const std::vector<Claim>& bou
   plan.request.name = launch.name;
   plan.request.uid = facts.account.uid;
   plan.request.gid = facts.account.gid;
+  plan.request.user_name = facts.account.name;
   plan.request.umask = payloads[here.processes[0]->group].umask;
   put_limits(launch, bound, facts, limits, plan);
   plan.probes = probes_of(payloads, here.processes, here.environments);
