@@ -9,7 +9,6 @@ cgroups (the ceiling), the same loop without cgroups, and with --peers Slurm and
 
 import argparse
 import contextlib
-import fnmatch
 import os
 import pathlib
 import subprocess
@@ -26,13 +25,27 @@ import peers  # noqa: E402
 
 SLOTS = 16
 PEER_TASKS_MAX = 500  # of a slower peer: its rate is what counts
-CGROUPS = pathlib.Path("/sys/fs/cgroup")
 JOB = """name: bench
 array: 1-{tasks}%{slots}
 cores: {cores}
 output: /dev/null
 command: [/bin/true]
 """
+
+
+def own_folders(pid):
+    """The folders above a process's own cgroups, where those are an attempt's."""
+    table = pathlib.Path("/proc/self/mountinfo").read_text()
+    mounts = [line.split() for line in table.splitlines()]
+    for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, names, path = line.split(":", 2)
+        if not path.rpartition("/")[2].startswith("bb-"):
+            continue
+        for mount in mounts:
+            kind, options = mount[-3], mount[-1].split(",")
+            fits = set(names.split(",")) <= set(options) if names else kind == "cgroup2"
+            if fits and kind in ("cgroup", "cgroup2"):
+                yield os.path.dirname(mount[4] + path.removeprefix(mount[3].rstrip("/")))
 
 
 class Busbar:
@@ -55,10 +68,8 @@ class Busbar:
         text = JOB.format(tasks=1, slots=1, cores=self.cores).replace("/bin/true", "/bin/sleep, 60")
         job = self.daemon.submit(text)[0]
         self.daemon.wait(job, until="running")
-        # A walk, not a glob: others' cgroups come and go meanwhile.
-        found = [folder for folder, names, _ in os.walk(CGROUPS)
-                 if pathlib.Path(folder).name.startswith("busbar-")
-                 and fnmatch.filter(names, f"bb-*-{job}-*")]
+        pid = harness.wait_until("it sleeps", lambda: self.daemon.leftovers_with("sleep"))[0]
+        found = set(own_folders(pid))
         self.daemon.post(f"/v1/jobs/{job}/cancel")
         self.daemon.wait(job)
         return sorted(found)
