@@ -129,10 +129,12 @@ struct AttemptReady {
   AttemptId attempt;
   std::string address;  // "host:port"; "" where the probe names none
 };
+// In units of the job's own choice; 0 where it does not say.
 struct AttemptProgress {
   AttemptId attempt;
   std::int64_t work_done = 0;
   std::int64_t rate_per_hour = 0;
+  std::int64_t work_total = 0;
 };
 struct AttemptEnded {
   AttemptId attempt;

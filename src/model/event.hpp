@@ -163,6 +163,7 @@ struct Progressed {
   AttemptId attempt;
   std::int64_t work_done = 0;
   std::int64_t rate_per_hour = 0;
+  std::int64_t work_total = 0;  // 0: not said
   friend bool operator==(const Progressed&, const Progressed&) = default;
 };
 template <class V>
@@ -170,6 +171,7 @@ void describe(V& visit, Like<Progressed> auto& event) {
   visit("attempt", event.attempt);
   visit("work_done", event.work_done);
   visit("rate_per_hour", event.rate_per_hour);
+  visit("work_total", event.work_total);
 }
 
 // Busbar wants the attempt ended; the engine hears of it once this is durable.

@@ -63,7 +63,7 @@ struct Launch {
   std::uint32_t array_index = 0;  // the user's, when is_array
   bool is_array = false;
   std::uint64_t array_count = 0;
-  std::uint32_t restarts = 0;  // attempts before this one
+  std::uint32_t restarts = 0;  // attempts before this one that really ran
   Span time_limit = span_unlimited;
   Span grace = seconds(30);
   CheckpointRule checkpoint;

@@ -72,6 +72,7 @@ struct HistoryJob {
   std::int32_t exit_code = 0;
   Tick submitted;
   Tick ended;
+  Tick started;  // when it first ran; 0: never, or written by a version that did not keep it
   friend bool operator==(const HistoryJob&, const HistoryJob&) = default;
 };
 template <class V>
@@ -81,6 +82,7 @@ void describe(V& visit, Like<HistoryJob> auto& job) {
   visit("exit_code", job.exit_code);
   visit("submitted", job.submitted);
   visit("ended", job.ended);
+  visit("started", job.started);
 }
 
 // What becomes durable together.

@@ -64,7 +64,7 @@ void add_history(const core::State& before, const Event& event, Batch& batch) {
     const auto* record = before.find(retired->job);
     check(record != nullptr, "a job retired that State does not hold");
     batch.retired.push_back({record->job, core::job_state(*record), record->exit_code,
-                             record->submitted, record->ended});
+                             record->submitted, record->ended, record->started});
   }
 }
 

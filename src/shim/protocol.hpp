@@ -85,7 +85,7 @@ enum class Cause : std::uint8_t {
   timed_out,        // the time limit ran out
   out_of_memory,    // the memory limit was reached
   stopped,          // after an End
-  launch_failed,    // nothing of it ran, or its setup process failed; `detail` says why
+  launch_failed,    // nothing of it ran; `detail` says why
   supervisor_lost,  // the shim was killed; its successor ended what was left
 };
 

@@ -217,8 +217,6 @@ TEST_F(ShimTest, SaysWhyALaunchFailed) {
       {[this](auto& r) { r.processes[0].error_path = root_ + "/file/under/x"; }, "/file"},
       {[](auto& r) { r.processes[0].output_path = "/proc/nothing/x"; }, "/proc/nothing"},
       {[](auto& r) { r.processes[0].cpus = {1000}; }, "bound to its cores"},
-      {[](auto& r) { r.setup = r.processes, r.setup[0].script = 2, r.scripts.push_back("exit 3"); },
-       "its setup failed with code 3"},
   };
   int number = 0;
   for (const Row& row : rows) {
@@ -476,6 +474,29 @@ TEST_F(ShimTest, ASetupRunsFirst) {
   EXPECT_EQ(exited.code, 0) << exited.detail;
   EXPECT_EQ(exited.processes.size(), 2u);
   EXPECT_EQ(output("two"), "set up\nset up\n");
+}
+
+TEST_F(ShimTest, ASetupThatFailsIsTheEndOfItsAttempt) {
+  auto daemon = begin();
+  struct Row {
+    const char* setup;
+    std::int32_t code, signal;
+    const char* said;
+  };
+  int number = 0;
+  for (const Row& row : {Row{"exit 3", 3, 0, "its setup failed with code 3"},
+                         Row{"kill -9 $$", 137, 9, "its setup was ended by signal 9"}}) {
+    StartRequest request = script("s" + std::to_string(number++), "touch $PWD/ran");
+    request.setup = {request.processes[0]};
+    request.setup[0].script = 2;
+    request.scripts.push_back(row.setup);
+    const Exited exited = daemon->run(request);
+    EXPECT_EQ(exited.cause, Cause::exited) << row.setup;
+    EXPECT_EQ(exited.code, row.code) << row.setup;
+    EXPECT_EQ(exited.signal, row.signal) << row.setup;
+    EXPECT_EQ(exited.detail, row.said);
+  }
+  EXPECT_FALSE(std::filesystem::exists(root_ + "/ran")) << "the job itself must not run";
 }
 
 TEST_F(ShimTest, WarnsOnlyThoseWhoListen) {

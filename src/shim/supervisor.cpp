@@ -338,7 +338,7 @@ void Supervisor::settle(Attempt& attempt) {
       attempt.in_setup = false;
       return begin_phase(attempt);
     }
-    begin_end(attempt, Cause::launch_failed,
+    begin_end(attempt, Cause::exited,
               setup.signal != 0 ? "its setup was ended by signal " + std::to_string(setup.signal)
                                 : "its setup failed with code " + std::to_string(setup.code),
               0, 0);

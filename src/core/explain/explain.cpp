@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/explain/verdict.hpp"
+#include "core/fit/hardware.hpp"
 
 namespace busbar::core {
 namespace {
@@ -60,18 +61,61 @@ std::string in_text(Tick when, Tick now) {
   return span.value <= 0 ? "now" : "in " + format_span(span);
 }
 
-std::string start_text(const State& state, const Verdict& verdict, Tick now) {
+std::string start_text(const State& state, const Verdict& verdict, Tick now, Tick likely) {
   if (verdict.start_estimate == tick_never) {
-    if (verdict.blockers.empty()) return {};
-    return "; " + jobs_text(state, verdict.blockers) +
-           (verdict.blockers.size() == 1 ? " holds it" : " hold it") +
-           " and no end is known: a time limit on running jobs would tell";
+    std::string text;
+    if (!verdict.blockers.empty())
+      text = "; " + jobs_text(state, verdict.blockers) +
+             (verdict.blockers.size() == 1 ? " holds it" : " hold it");
+    if (likely != tick_never) return text + "; it should start " + in_text(likely, now);
+    if (text.empty()) return {};
+    return text + " and no end is known: a time limit on running jobs would tell";
   }
   std::string text = "; starts " + in_text(verdict.start_estimate, now) + " at the latest";
   if (!verdict.blockers.empty())
     text += ", when " + jobs_text(state, verdict.blockers) +
             (verdict.blockers.size() == 1 ? " ends" : " end");
   return text;
+}
+
+// Tasks of the group that the node would hold with nothing else on it.
+std::uint32_t idle_tasks(const Node& node, const Job& job, const TaskGroup& group) {
+  if (std::find(job.exclude.begin(), job.exclude.end(), node.name) != job.exclude.end()) return 0;
+  const std::uint32_t most = group.tasks_per_node > 0 ? group.tasks_per_node : group.count.min;
+  std::uint32_t best = 0;
+  for (const Alternative& alternative : group.any_of) {
+    const HardwareFit fit = hardware_fit(node, alternative);
+    if (!fit.possible) continue;
+    const NodeAsk ask{node, alternative.resources, fit, job.exclusive, 0, nullptr};
+    best = std::max(best, tasks_that_fit(ask, whole_node(node), most));
+  }
+  return best;
+}
+
+// Of a gang that the nodes in service could not hold even if they were idle: the nodes out of
+// service that could help.
+std::string out_of_service_text(const State& state, const Job* job) {
+  if (job == nullptr || job->coupling == Coupling::loose) return {};
+  for (const TaskGroup& group : job->groups) {
+    std::uint64_t tasks = 0;
+    std::uint32_t nodes = 0;
+    FewNames out;
+    for (const NodeRecord& record : state.nodes()) {
+      const std::uint32_t here = idle_tasks(record.node, *job, group);
+      if (here == 0) continue;
+      if (!record.schedulable()) {
+        out.add(record.node.name);
+        continue;
+      }
+      tasks += here;
+      nodes += 1;
+    }
+    if (out.count() == 0 || (tasks >= group.count.min && nodes >= group.nodes)) continue;
+    return "too little is in service for its " + std::to_string(group.count.min) +
+           " tasks: " + out.text() + (out.count() == 1 ? " is" : " are") +
+           " drained or unreachable; it starts when enough is back";
+  }
+  return {};
 }
 
 std::string resources_text(const State& state, const Verdict& verdict, const Job* job) {
@@ -153,7 +197,7 @@ std::string held_text(const JobRecord* record, const Verdict& verdict) {
 
 }  // namespace
 
-std::string explain(const State& state, const Verdict& verdict, Tick now) {
+std::string explain(const State& state, const Verdict& verdict, Tick now, Tick likely) {
   const JobRecord* record = state.find(verdict.job);
   const Job* job = record == nullptr ? nullptr : &record->job;
   const Amounts amounts(state, job, verdict.resource);
@@ -177,7 +221,8 @@ std::string explain(const State& state, const Verdict& verdict, Tick now) {
       return "tenant " + verdict.where + " runs its " + std::to_string(verdict.capacity) +
              " units already";
     case Reason::resources:
-      return resources_text(state, verdict, job) + start_text(state, verdict, now);
+      if (const std::string text = out_of_service_text(state, job); !text.empty()) return text;
+      return resources_text(state, verdict, job) + start_text(state, verdict, now, likely);
     case Reason::reserved:
       return reserved_text(state, verdict, now);
     case Reason::priority:
@@ -193,6 +238,20 @@ std::string explain(const State& state, const Verdict& verdict, Tick now) {
       return "the engine of node " + verdict.where + " has not told yet what runs there";
   }
   return "waits";
+}
+
+bool tells_start(const Verdict& verdict, Tick likely) {
+  switch (verdict.reason) {
+    case Reason::begin_time:
+    case Reason::backoff:
+      return true;
+    case Reason::resources:
+      return verdict.start_estimate != tick_never || likely != tick_never;
+    case Reason::reserved:
+      return verdict.start_estimate != tick_never && verdict.blockers.empty();
+    default:
+      return false;
+  }
 }
 
 }  // namespace busbar::core

@@ -82,6 +82,49 @@ TEST_F(Explained, MaintenanceByName) {
             "time limit could let it pass");
 }
 
+TEST_F(Explained, AStartThatWasOnlyComputedIsSaidInsteadOfAnUnknownEnd) {
+  world.add(testing::node("n1", 1));
+  world.add(job("endless", testing::resources(1)));
+  world.cycle();
+  const JobId waits = world.add(job("waits", testing::resources(1)));
+  EXPECT_EQ(say(waits),
+            "waits for resources: needs 1 core, 0 free of 1 (node n1 is closest); job 1 (endless) "
+            "holds it and no end is known: a time limit on running jobs would tell");
+  for (const auto& verdict : world.verdicts) {
+    const Tick likely = world.world.now + minutes(25);
+    EXPECT_EQ(explain(world.world.state, verdict, world.world.now, likely),
+              "waits for resources: needs 1 core, 0 free of 1 (node n1 is closest); job 1 "
+              "(endless) holds it; it should start in 25m");
+    EXPECT_TRUE(tells_start(verdict, likely));
+    EXPECT_FALSE(tells_start(verdict));
+  }
+}
+
+TEST_F(Explained, NodesOutOfServiceThatAJobNeedsAreNamed) {
+  const NodeId n1 = world.add(testing::node("n1", 8));
+  const NodeId n2 = world.add(testing::node("n2", 8));
+  const NodeId n3 = world.add(testing::node("n3", 8));
+  world.add(testing::node("small", 2));
+  Job together = testing::gang("together", 3, testing::resources(3));
+  together.groups[0].tasks_per_node = 1;
+  together.groups[0].nodes = 3;
+  world.apply(NodeDrained{n3, "new memory", "root"});
+  const JobId gang = world.add(together);
+  EXPECT_EQ(say(gang),
+            "too little is in service for its 3 tasks: n3 is drained or unreachable; it starts "
+            "when enough is back");
+  Job picky = job("picky", testing::resources(8));
+  picky.exclude = {"n1"};
+  world.apply(NodeDrained{n2, "", "root"});
+  EXPECT_EQ(say(world.add(picky)),
+            "only nodes that are drained or unreachable would do (n2, n3); it starts when one is "
+            "back");
+  world.apply(NodeResumed{n3, "root"});
+  world.apply(NodeResumed{n2, "root"});
+  EXPECT_EQ(say(gang), "no verdict") << "it starts";
+  static_cast<void>(n1);
+}
+
 TEST_F(Explained, PositionAndEstimate) {
   world.add(testing::node("n1", 1));
   for (int i = 0; i < 4; ++i) world.add(job("j", testing::resources(1), minutes(10)));

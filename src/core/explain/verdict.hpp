@@ -51,7 +51,7 @@ struct Verdict {
   std::int64_t capacity = 0;    // what there is at all
   std::uint32_t nodes_fit = 0;  // nodes that could hold one task now
   std::uint32_t nodes_wanted = 0;
-  std::string where;                 // best node or subtree
+  std::string where;                 // best node or subtree; several nodes when drained
   Tick start_estimate = tick_never;  // a promise's tick, when there is one
   std::vector<JobId> blockers;  // dependencies unmet, or jobs whose end would free it (at most 5)
   friend bool operator==(const Verdict&, const Verdict&) = default;
@@ -73,8 +73,29 @@ void describe(V& visit, Like<Verdict> auto& verdict) {
   visit("blockers", verdict.blockers);
 }
 
+// "n3, n4 and 2 more".
+class FewNames {
+ public:
+  void add(const std::string& name) {
+    if (count_++ < shown_max) text_ += (text_.empty() ? "" : ", ") + name;
+  }
+  std::size_t count() const { return count_; }
+  std::string text() const {
+    if (count_ <= shown_max) return text_;
+    return text_ + " and " + std::to_string(count_ - shown_max) + " more";
+  }
+
+ private:
+  static constexpr std::size_t shown_max = 4;
+  std::string text_;
+  std::size_t count_ = 0;
+};
+
 // A sentence a person can act on: what is missing, how much, who holds it, what would help.
-// `now` turns ticks into "in 5m".
-std::string explain(const State& state, const Verdict& verdict, Tick now);
+// `now` turns ticks into "in 5m". `likely` is a start that was computed on request, for a verdict
+// that has none of its own.
+std::string explain(const State& state, const Verdict& verdict, Tick now, Tick likely = tick_never);
+// Whether that sentence says when it starts.
+bool tells_start(const Verdict& verdict, Tick likely = tick_never);
 
 }  // namespace busbar::core

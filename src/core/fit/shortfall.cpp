@@ -49,6 +49,13 @@ Lack lack_of(const Node& node, const NodeFree& free, const Resources& wanted,
   return lack;
 }
 
+// The node that comes last in the bucket of those the job may use: the one with most free cores.
+std::optional<NodeId> roomiest(const Bucket& bucket, const std::set<NodeId>& excluded) {
+  for (auto slot = bucket.rbegin(); slot != bucket.rend(); ++slot)
+    if (!excluded.contains(slot->node)) return slot->node;
+  return {};
+}
+
 }  // namespace
 
 // Of the nodes that match, the one that lacks least for one task: looks at the best few of each
@@ -68,8 +75,10 @@ bool Search::describe_closest(Miss& miss) {
     std::uint32_t looked = 0;
     for (auto bucket = buckets.rbegin(); bucket != buckets.rend() && looked < nodes_per_hardware;
          ++bucket, ++looked) {
-      const NodeId id = bucket->second->rbegin()->node;
+      const auto roomy = roomiest(*bucket->second, excluded_);
       steps_.used += 1;
+      if (!roomy) continue;
+      const NodeId id = *roomy;
       Lack lack = lack_of(scratch_.node(id), scratch_.free(id), wanted, fit);
       const bool closer = !best || lack.kinds < best->kinds ||
                           (lack.kinds == best->kinds && lack.resource == best->resource &&
@@ -142,14 +151,19 @@ void Search::describe_closed(Miss& miss) {
     miss.resource = "cores";
     miss.wanted = wanted.cores.value;
   }
+  FewNames names;
   for (const auto& record : scratch_.state().nodes()) {
     steps_.used += 1;
-    if (scratch_.shape(record.node.id).open) continue;
+    if (scratch_.shape(record.node.id).open || excluded_.contains(record.node.id)) continue;
     if (!scratch_.hardware_fit_of(ask_, group, 0, record.node.id).possible) continue;
-    miss.where = record.node.name;
+    names.add(record.node.name);
+    miss.where = names.text();
     miss.nodes_fit += 1;
     miss.reason = record.schedulable() ? Reason::not_synchronised : Reason::drained;
-    if (miss.reason == Reason::not_synchronised) return;  // it will tell soon: better news
+    if (miss.reason == Reason::not_synchronised) {  // it will tell soon: better news
+      miss.where = record.node.name;
+      return;
+    }
   }
 }
 

@@ -62,6 +62,8 @@ Launch make_launch(const State& state, const AttemptRecord& attempt,
   const UnitId& unit = attempt.id.unit;
   const JobRecord* record = state.find(unit.job);
   check(record != nullptr && unit.group < record->job.groups.size(), "an attempt of no unit");
+  const UnitRecord* unit_record = state.find(unit);
+  check(unit_record != nullptr, "a live attempt without a unit");
   const Job& job = record->job;
   const TaskGroup& group = job.groups[unit.group];
   Launch out;
@@ -75,7 +77,7 @@ Launch make_launch(const State& state, const AttemptRecord& attempt,
   out.is_array = !group.array.empty();
   out.array_index = array_index(group, unit.index);
   out.array_count = out.is_array ? group.count.min : 0;
-  out.restarts = attempt.id.number - 1;
+  out.restarts = unit_record->ran;
   out.time_limit = attempt.time_limit;
   out.grace = job.grace;
   out.checkpoint = job.checkpoint;

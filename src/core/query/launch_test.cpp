@@ -52,6 +52,35 @@ TEST(Launch, OfAnArrayElementWithADeviceAndAPeer) {
   EXPECT_EQ(launch.peers[1], (PeerAddress{"serve", "n1:8000"}));  // named by id: the job's name
 }
 
+TEST(Launch, OnlyAttemptsThatRanCountAsRestarts) {
+  World w;
+  const NodeId n1 = w.add(node("n1", 8));
+  w.add(loose("a"));
+  const auto restarts = [&](const AttemptId& id) {
+    return make_launch(w.state, *w.state.find(id), "abc123").restarts;
+  };
+  const auto again = [&](const AttemptId& id, EndCause cause) {
+    Ended event;
+    event.attempt = id;
+    event.state = RunState::failed;
+    event.exit.cause = cause;
+    event.next = UnitNext::waits;
+    w.apply(event);
+    return w.grant(unit(1), n1);
+  };
+  AttemptId id = w.grant(unit(1), n1);
+  EXPECT_EQ(restarts(id), 0u);
+  id = again(id, EndCause::launch_failed);
+  EXPECT_EQ(restarts(id), 0u);
+  id = again(id, EndCause::node_lost);
+  EXPECT_EQ(restarts(id), 0u) << "it was lost before it started";
+  w.run(id);
+  id = again(id, EndCause::node_lost);
+  EXPECT_EQ(restarts(id), 1u);
+  id = again(id, EndCause::exited);
+  EXPECT_EQ(restarts(id), 2u);
+}
+
 TEST(Launch, AGangNamesEveryGroupAndTheAlternativeItGot) {
   World w;
   const NodeId n1 = w.add(node("n1", 8));

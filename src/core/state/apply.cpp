@@ -31,6 +31,13 @@ std::int32_t worst_code(const JobRecord& record) {
   return worst;
 }
 
+// The engine said so, or the way it ended does.
+bool really_ran(const AttemptRecord& attempt, const Exit& exit) {
+  if (exit.cause == EndCause::launch_failed) return false;
+  return attempt.started != Tick(0) || exit.cause == EndCause::exited ||
+         exit.cause == EndCause::timed_out || exit.cause == EndCause::out_of_memory;
+}
+
 // Closes [range.first, range.last]; units that were tried before keep their attempt numbers.
 void finish_range(GroupRecord& units, IndexRange range, RunState state) {
   std::uint32_t first = range.first;
@@ -38,7 +45,8 @@ void finish_range(GroupRecord& units, IndexRange range, RunState state) {
   while (it != units.units.end() && it->first <= range.last) {
     const std::uint32_t index = it->first;
     if (first < index) insert_finished(units.finished, {{first, index - 1}, state, 0, 0});
-    insert_finished(units.finished, {{index, index}, state, 0, it->second.attempts});
+    insert_finished(units.finished,
+                    {{index, index}, state, 0, it->second.attempts, it->second.ran});
     first = index + 1;
     it = units.units.erase(it);
   }
@@ -232,6 +240,7 @@ void StateWriter::operator()(const UnitsRequeued& event) {
       for (std::uint64_t index = run.range.first; index <= run.range.last; ++index) {
         UnitRecord again;
         again.attempts = run.attempts;
+        again.ran = run.ran;
         again.requeued = true;
         units.units.emplace(static_cast<std::uint32_t>(index), again);
       }
@@ -243,6 +252,7 @@ void StateWriter::operator()(const UnitsRequeued& event) {
   record.completed -= completed;
   record.failed -= count - completed;
   record.exit_code = worst_code(record);
+  if (record.ended != Tick(0)) record.started = Tick(0);
   record.ended = Tick(0);
   tenant_of(record.job).submitted += count;
   depend(record);
@@ -300,6 +310,8 @@ void StateWriter::operator()(const Running& event) {
   AttemptRecord& record = attempt(event.attempt);
   if (record.state == RunState::configuring) record.state = RunState::running;
   record.started = now;
+  JobRecord& owner = job(event.attempt.unit.job);
+  if (owner.started == Tick(0)) owner.started = now;
   record.latest_end = event.latest_end;
   if (!event.bound.empty()) record.allocation.claims = event.bound;
 }
@@ -315,6 +327,8 @@ void StateWriter::operator()(const Progressed& event) {
   AttemptRecord& record = attempt(event.attempt);
   record.work_done = event.work_done;
   record.rate_per_hour = event.rate_per_hour;
+  record.work_total = event.work_total;
+  record.progressed = now;
 }
 
 void StateWriter::operator()(const Stopping& event) {
@@ -330,7 +344,9 @@ void StateWriter::operator()(const Ended& event) {
   check(is_final(event.state), "an attempt ends in a final state");
   JobRecord& record = job(event.attempt.unit.job);
   GroupRecord& units = group(record, event.attempt.unit.group);
-  if (attempt(event.attempt).ready) record.ready -= 1;
+  const AttemptRecord& attempt_ended = attempt(event.attempt);
+  if (attempt_ended.ready) record.ready -= 1;
+  if (really_ran(attempt_ended, event.exit)) units.units[event.attempt.unit.index].ran += 1;
   state.attempts_.erase(event.attempt);
   TenantRecord& tenant = tenant_of(record.job);
   tenant.running -= 1;
@@ -349,8 +365,9 @@ void StateWriter::end_live(JobRecord& record, GroupRecord& units, const Ended& e
   units.live -= 1;
   record.live -= 1;
   if (event.next == UnitNext::closed) {
-    insert_finished(units.finished,
-                    {{index, index}, event.state, event.exit.code, it->second.attempts});
+    insert_finished(
+        units.finished,
+        {{index, index}, event.state, event.exit.code, it->second.attempts, it->second.ran});
     units.units.erase(it);
     (event.state == RunState::completed ? record.completed : record.failed) += 1;
     record.exit_code = std::max(record.exit_code, event.exit.code);

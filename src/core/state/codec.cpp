@@ -49,6 +49,7 @@ void describe(V& visit, Like<UnitRecord> auto& unit) {
   visit("not_before", unit.not_before);
   visit("requeued", unit.requeued);
   visit("live", unit.live);
+  visit("ran", unit.ran);
 }
 template <class V>
 void describe(V& visit, Like<FinishedRun> auto& run) {
@@ -56,6 +57,7 @@ void describe(V& visit, Like<FinishedRun> auto& run) {
   visit("state", run.state);
   visit("exit_code", run.exit_code);
   visit("attempts", run.attempts);
+  visit("ran", run.ran);
 }
 template <class V>
 void describe(V& visit, Like<GroupRecord> auto& group) {
@@ -80,6 +82,7 @@ void describe(V& visit, Like<JobRecord> auto& record) {
   visit("failed", record.failed);
   visit("ready", record.ready);
   visit("exit_code", record.exit_code);
+  visit("started", record.started);
 }
 template <class V>
 void describe(V& visit, Like<AttemptRecord> auto& attempt) {
@@ -97,6 +100,8 @@ void describe(V& visit, Like<AttemptRecord> auto& attempt) {
   visit("stop_reason", attempt.stop_reason);
   visit("work_done", attempt.work_done);
   visit("rate_per_hour", attempt.rate_per_hour);
+  visit("work_total", attempt.work_total);
+  visit("progressed", attempt.progressed);
 }
 template <class V>
 void describe(V& visit, Like<NodeRecord> auto& record) {

@@ -105,11 +105,13 @@ Result<Decision> rule(Facts facts, const AttemptReady& command) {
 Result<Decision> rule(Facts facts, const AttemptProgress& command) {
   const AttemptRecord* attempt = facts.state.find(command.attempt);
   if (attempt == nullptr) return Decision{};
-  if (attempt->work_done == command.work_done && attempt->rate_per_hour == command.rate_per_hour)
+  if (attempt->work_done == command.work_done && attempt->work_total == command.work_total &&
+      attempt->rate_per_hour == command.rate_per_hour)
     return Decision{};
   Bodies out;
   imply_running(facts, *attempt, out);
-  out.push_back(Progressed{command.attempt, command.work_done, command.rate_per_hour});
+  out.push_back(
+      Progressed{command.attempt, command.work_done, command.rate_per_hour, command.work_total});
   return decided(std::move(out));
 }
 

@@ -191,6 +191,9 @@ TEST(Reports, ReadinessAndProgressImplyThatItRuns) {
   EXPECT_EQ(w.state.find(JobId(1))->ready, 1u);
   EXPECT_EQ(w.tell(AttemptProgress{attempt(1, 1), 40, 7})->events.size(), 2u);
   EXPECT_EQ(w.tell(AttemptProgress{attempt(1, 1), 40, 7})->events.size(), 0u);
+  EXPECT_EQ(w.tell(AttemptProgress{attempt(1, 1), 40, 7, 100})->events.size(), 1u);
+  EXPECT_EQ(w.state.find(attempt(1, 1))->work_total, 100);
+  EXPECT_EQ(w.state.find(attempt(1, 1))->progressed, w.now);
   EXPECT_EQ(w.state.find(attempt(1, 1))->state, RunState::running);
   EXPECT_EQ(w.broken, "");
 }

@@ -8,7 +8,8 @@ namespace {
 bool ends_before(const FinishedRun& run, std::uint32_t index) { return run.range.last < index; }
 
 bool alike(const FinishedRun& a, const FinishedRun& b) {
-  return a.state == b.state && a.exit_code == b.exit_code && a.attempts == b.attempts;
+  return a.state == b.state && a.exit_code == b.exit_code && a.attempts == b.attempts &&
+         a.ran == b.ran;
 }
 
 // Worst end first.

@@ -41,7 +41,8 @@ Broken check_group(const GroupRecord& group, std::uint32_t units, std::uint64_t&
     const FinishedRun& before = group.finished[i - 1];
     if (before.range.last >= run.range.first) return "finished runs overlap";
     if (before.range.last + 1 == run.range.first && before.state == run.state &&
-        before.exit_code == run.exit_code && before.attempts == run.attempts)
+        before.exit_code == run.exit_code && before.attempts == run.attempts &&
+        before.ran == run.ran)
       return "equal finished runs are not merged";
   }
   if (group.waiting.size() + group.held.size() + group.live + finished != units)

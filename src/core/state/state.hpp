@@ -30,6 +30,7 @@ struct UnitRecord {
   std::uint32_t attempts = 0;         // granted so far; the live one, if any, has this number
   std::uint32_t restarts = 0;         // counted by the restart rule
   std::uint32_t launch_failures = 0;  // in a row
+  std::uint32_t ran = 0;              // attempts before the live one that really ran
   Tick not_before;                    // while it waits
   bool requeued = false;              // shown as REQUEUED beside PENDING
   bool live = false;
@@ -42,6 +43,7 @@ struct FinishedRun {
   RunState state = RunState::completed;
   std::int32_t exit_code = 0;
   std::uint32_t attempts = 0;  // granted so far: a unit requeued by hand counts on from here
+  std::uint32_t ran = 0;       // of these, how many really ran
   friend bool operator==(const FinishedRun&, const FinishedRun&) = default;
 };
 
@@ -68,6 +70,7 @@ struct JobRecord {
   std::uint64_t failed = 0;     // finished otherwise
   std::uint64_t ready = 0;      // live attempts that are ready
   std::int32_t exit_code = 0;   // highest of its units' so far
+  Tick started;                 // when it first ran; 0 before, and again once all is requeued
   friend bool operator==(const JobRecord&, const JobRecord&) = default;
 
   bool ended_all() const { return waiting == 0 && held == 0 && live == 0; }
@@ -98,6 +101,8 @@ struct AttemptRecord {
   std::string stop_reason;
   std::int64_t work_done = 0;
   std::int64_t rate_per_hour = 0;
+  std::int64_t work_total = 0;  // 0: not said
+  Tick progressed;              // when the job last told how far it is; 0: never
   friend bool operator==(const AttemptRecord&, const AttemptRecord&) = default;
 };
 

@@ -86,6 +86,7 @@ void put_attempt(Collector& out, const Launch& launch, const Payload& payload,
   out.set("BUSBAR_UNIT", launch.unit_name);
   out.set("BUSBAR_ATTEMPT", launch.id.number);
   out.set("BUSBAR_ATTEMPT_NAME", launch.name);
+  if (!facts.api_socket.empty()) out.set("BUSBAR_SOCKET", facts.api_socket);
   out.set("BUSBAR_TASK_INDEX", launch.id.unit.index);
   if (launch.is_array) {
     out.set("BUSBAR_ARRAY_INDEX", launch.array_index);

@@ -35,6 +35,7 @@ struct NodeFacts {
   AccountFacts account;
   std::string scratch;           // the attempt's own folder; "" none
   std::int64_t now_unix_ms = 0;  // 0: unknown; the end time is left out
+  std::string api_socket;        // where jobs reach the daemon; "" not told
   bool as_root = false;          // mpirun needs to be told that this is meant
 };
 

@@ -61,6 +61,7 @@ class LocalEngine::Loop {
     MachineOptions machine;
     machine.cluster = options_.cluster;
     machine.scratch_directory = options_.scratch_directory;
+    machine.api_socket = options_.api_socket;
     machine.users = options_.users;
     machine.limits = {options_.pids_max, options_.output_bytes_max, options_.bind_cores};
     machine_ = std::make_unique<LocalMachine>(

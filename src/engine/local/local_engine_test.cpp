@@ -213,8 +213,9 @@ TEST_F(LocalEngineTest, setup_runs_first_and_its_failure_fails_the_attempt) {
   EXPECT_EQ(output(good), "from-setup\n");
   payload.setup = "exit 4";
   const AttemptEnded bad = run(job(payload));
-  EXPECT_EQ(bad.exit.cause, EndCause::launch_failed);
-  EXPECT_NE(bad.exit.detail, "");
+  EXPECT_EQ(bad.exit.cause, EndCause::exited);
+  EXPECT_EQ(bad.exit.code, 4);
+  EXPECT_EQ(bad.exit.detail, "its setup failed with code 4");
 }
 
 TEST_F(LocalEngineTest, reports_the_cores_it_bound) {

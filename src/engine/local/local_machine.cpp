@@ -190,6 +190,7 @@ NodeFacts LocalMachine::facts_for(const Account& account, const std::string& nam
   facts.vendors = vendors_;
   facts.account = account.facts;
   facts.scratch = scratch_of(name);
+  facts.api_socket = options_.api_socket;
   facts.now_unix_ms = unix_now_ms();
   facts.as_root = account.facts.uid == 0;
   return facts;

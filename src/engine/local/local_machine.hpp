@@ -23,6 +23,7 @@ using PayloadSource = std::function<Result<std::string>(PayloadHash)>;
 struct MachineOptions {
   std::string cluster;
   std::string scratch_directory;  // Busbar's own: where attempts get their folders
+  std::string api_socket;
   UserPolicy users;
   PlanLimits limits;
 };

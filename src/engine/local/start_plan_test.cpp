@@ -23,6 +23,7 @@ NodeFacts facts_of(std::set<std::string> vendors = {}) {
   facts.vendors = std::move(vendors);
   facts.account = {"ada", "/home/ada", "/bin/bash", 1000, 1000};
   facts.scratch = "/scratch/bb-i-17-0x0-1";
+  facts.api_socket = "/run/busbar/busbar.sock";
   facts.now_unix_ms = 1'000'000;
   return facts;
 }
@@ -30,7 +31,7 @@ NodeFacts facts_of(std::set<std::string> vendors = {}) {
 Payload payload_of(const std::string& run) {
   Payload payload;
   payload.run = run;
-  payload.working_directory = "/home/ada/work";
+  payload.working_directory = "/home/ada/runs";
   return payload;
 }
 
@@ -104,6 +105,7 @@ TEST(Environment, speaks_three_dialects) {
                {"BUSBAR_ARRAY_INDEX", "4"},
                {"BUSBAR_ARRAY_COUNT", "40"},
                {"BUSBAR_RESTARTS", "2"},
+               {"BUSBAR_SOCKET", "/run/busbar/busbar.sock"},
                {"BUSBAR_RANK", "0"},
                {"BUSBAR_CORES", "2"},
                {"BUSBAR_MEMORY_BYTES", "1073741824"},
@@ -111,8 +113,8 @@ TEST(Environment, speaks_three_dialects) {
                {"BUSBAR_PORT_0", "20005"},
                {"BUSBAR_PORT_1", "20006"},
                {"BUSBAR_PREP_DATA_ADDRESS", "127.0.0.1:20001"},
-               {"BUSBAR_CHECKPOINT_DIR", "/home/ada/work/ckpt/17_4"},
-               {"BUSBAR_OUTPUT", "/home/ada/work/busbar-17_4.out"},
+               {"BUSBAR_CHECKPOINT_DIR", "/home/ada/runs/ckpt/17_4"},
+               {"BUSBAR_OUTPUT", "/home/ada/runs/busbar-17_4.out"},
                {"SLURM_JOB_ID", "17"},
                {"SLURM_JOB_NODELIST", "n1"},
                {"SLURM_NNODES", "1"},
@@ -123,7 +125,7 @@ TEST(Environment, speaks_three_dialects) {
                {"SLURM_ARRAY_TASK_ID", "4"},
                {"SLURM_RESTART_COUNT", "2"},
                {"SLURM_JOB_END_TIME", "4600"},
-               {"SLURM_SUBMIT_DIR", "/home/ada/work"},
+               {"SLURM_SUBMIT_DIR", "/home/ada/runs"},
                {"RANK", "0"},
                {"WORLD_SIZE", "1"},
                {"MASTER_ADDR", "127.0.0.1"},
@@ -211,7 +213,7 @@ TEST(StartPlan, a_script_runs_once_per_node_and_a_task_once_each) {
   ASSERT_TRUE(tasks.ok());
   ASSERT_EQ(tasks->request.processes.size(), 3U);
   EXPECT_EQ(tasks->request.processes[2].arguments, (std::vector<std::string>{"sleep", "1"}));
-  EXPECT_EQ(tasks->request.processes[2].output_path, "/home/ada/work/out-17-2");
+  EXPECT_EQ(tasks->request.processes[2].output_path, "/home/ada/runs/out-17-2");
   EXPECT_EQ(tasks->request.processes[2].cpus, (std::vector<std::uint32_t>{4, 5}));
   EXPECT_TRUE(tasks->request.kill_on_first_failure);
   const auto& common = tasks->request.environment;
