@@ -23,6 +23,15 @@ std::string history_sql(const HistoryQuery& query) {
   return sql + " ORDER BY row DESC LIMIT ?";
 }
 
+// Deletes at most `rows_max` of the job's history; how many there were.
+Result<std::uint32_t> forget_rows(Connection& connection, std::uint64_t job,
+                                  std::uint32_t rows_max) {
+  BUSBAR_TRY(erase, connection.prepare("DELETE FROM history WHERE row IN "
+                                       "(SELECT row FROM history WHERE job = ? LIMIT ?)"));
+  BUSBAR_TRY_OK(erase.bind(job).bind(std::uint64_t{rows_max}).step());
+  return static_cast<std::uint32_t>(connection.changes());
+}
+
 Result<Ok> forget_job(Connection& connection, std::uint64_t job) {
   std::vector<std::string> hashes;
   {
@@ -35,8 +44,7 @@ Result<Ok> forget_job(Connection& connection, std::uint64_t job) {
     }
   }
   for (const char* sql :
-       {"DELETE FROM payload_ref WHERE job = ?", "DELETE FROM history WHERE job = ?",
-        "DELETE FROM retired WHERE job = ?"}) {
+       {"DELETE FROM payload_ref WHERE job = ?", "DELETE FROM retired WHERE job = ?"}) {
     BUSBAR_TRY(erase, connection.prepare(sql));
     BUSBAR_TRY_OK(erase.bind(job).step());
   }
@@ -106,7 +114,8 @@ Result<std::string> load_payload(Connection& connection, PayloadHash hash) {
   return bytes;
 }
 
-Result<bool> forget_jobs(Connection& connection, Tick before, std::uint32_t jobs_max) {
+Result<bool> forget_jobs(Connection& connection, Tick before, std::uint32_t rows_max) {
+  constexpr std::uint32_t jobs_max = 200;  // a job without rows costs something too
   std::vector<std::uint64_t> jobs;
   {
     BUSBAR_TRY(rows, connection.prepare("SELECT job FROM retired WHERE ended < ? LIMIT ?"));
@@ -117,7 +126,14 @@ Result<bool> forget_jobs(Connection& connection, Tick before, std::uint32_t jobs
       jobs.push_back(rows.number(0));
     }
   }
-  for (const std::uint64_t job : jobs) BUSBAR_TRY_OK(forget_job(connection, job));
+  std::uint32_t left = rows_max;
+  for (const std::uint64_t job : jobs) {
+    if (left == 0) return false;
+    BUSBAR_TRY(gone, forget_rows(connection, job, left));
+    if (gone == left) return false;  // perhaps there are more
+    left -= gone;
+    BUSBAR_TRY_OK(forget_job(connection, job));
+  }
   return jobs.size() < jobs_max;
 }
 

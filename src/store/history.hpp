@@ -14,8 +14,10 @@ Result<HistoryJob> find_retired(Connection& connection, JobId job);  // not_foun
 // The payload's bytes, checked against their name.
 Result<std::string> load_payload(Connection& connection, PayloadHash hash);
 
-// Forgets up to `jobs_max` retired jobs that ended before `before`: their rows, and payloads that
-// no other job refers to. True when none is left. Runs inside the caller's transaction.
-Result<bool> forget_jobs(Connection& connection, Tick before, std::uint32_t jobs_max);
+// Forgets retired jobs that ended before `before`: their rows, and payloads that no other job
+// refers to. Deletes about `rows_max` rows, so that a job of a million units takes many calls; it
+// counts as retired until its last row is gone. True when none is left. Runs inside the caller's
+// transaction.
+Result<bool> forget_jobs(Connection& connection, Tick before, std::uint32_t rows_max);
 
 }  // namespace busbar::store

@@ -23,7 +23,7 @@ namespace busbar::store {
 namespace {
 
 constexpr std::uint64_t prune_events_step = 5000;
-constexpr std::uint32_t forget_jobs_step = 200;
+constexpr std::uint32_t forget_rows_step = 2000;
 constexpr Revision revision_max{std::numeric_limits<std::uint64_t>::max()};
 constexpr char remedy[] =
     "; put a backup in its place (docs/operations.md, Backup and restore), and keep the damaged "
@@ -278,7 +278,7 @@ Result<Ok> SqliteJournal::save_snapshot(Revision revision, std::string state_byt
   if (!saved.ok()) return saved;
   if (!impl_->options.archive) {
     std::optional<Revision> target;
-    auto pruned = writer.run([&](Connection& connection) -> Result<bool> {
+    return writer.run([&](Connection& connection) -> Result<bool> {
       if (!target) {
         BUSBAR_TRY(known, list_snapshots(connection));
         if (known.size() < 2) return true;
@@ -286,11 +286,8 @@ Result<Ok> SqliteJournal::save_snapshot(Revision revision, std::string state_byt
       }
       return prune_events(connection, *target);
     });
-    if (!pruned.ok()) return pruned;
   }
-  const Span keep = impl_->options.history_keep;
-  if (keep == span_unlimited || writer.tick() - Tick() <= keep) return Ok{};
-  return prune_history(Tick((writer.tick() - Tick() - keep).value));
+  return Ok{};
 }
 
 Result<std::string> SqliteJournal::get(PayloadHash hash) {
@@ -310,7 +307,7 @@ Result<HistoryJob> SqliteJournal::history_job(JobId job) {
 Result<Ok> SqliteJournal::prune_history(Tick before) {
   if (!impl_->writer) return {Errc::unavailable, "the journal is not open"};
   return impl_->writer->run([before](Connection& connection) {
-    return forget_jobs(connection, before, forget_jobs_step);
+    return forget_jobs(connection, before, forget_rows_step);
   });
 }
 

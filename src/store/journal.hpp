@@ -26,8 +26,7 @@ struct Options {
   bool create = true;    // make folder and database when they are missing
   bool archive = false;  // keep every event; otherwise those behind two snapshots are pruned
   std::int64_t reserve_bytes = std::int64_t{8} << 20;
-  Span history_keep = span_unlimited;  // retired jobs older than this are forgotten
-  std::string vfs;                     // SQLite's file layer; "" for the usual one
+  std::string vfs;  // SQLite's file layer; "" for the usual one
 };
 
 class SqliteJournal : public Journal {
@@ -51,7 +50,8 @@ class SqliteJournal : public Journal {
   Result<HistoryPage> history(const HistoryQuery& query) override;
   Result<HistoryJob> history_job(JobId job) override;
 
-  // Forgets retired jobs that ended before `before`, with their history and payloads.
+  // Forgets retired jobs that ended before `before`, with their history and payloads, in small
+  // transactions between the commits of others. Costs one look at an index when there is none.
   Result<Ok> prune_history(Tick before);
   // True once `revision` is durable; false when `patience` ran out or the journal failed.
   bool wait_durable(Revision revision, Span patience);

@@ -21,57 +21,17 @@
 #include "store/reader.hpp"
 #include "store/schema.hpp"
 #include "store/testing_batches.hpp"
+#include "store/testing_folder.hpp"
 
 namespace busbar::store {
 namespace {
 
 using testing::BatchMaker;
-using testing::make_history;
+using testing::Folder;
 using testing::make_payload;
-using testing::make_retired;
 using testing::make_submitted;
-
-constexpr Span patience = seconds(30);
-
-class Folder {
- public:
-  Folder() {
-    char name[] = "/tmp/busbar-store-XXXXXX";
-    path_ = mkdtemp(name);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  const std::string& path() const { return path_; }
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-  Options options() const {
-    Options options;
-    options.folder = path_;
-    options.reserve_bytes = 4096;
-    return options;
-  }
-
- private:
-  std::string path_;
-};
-
-struct Reopened {
-  Result<Recovery> recovery{Recovery{}};
-  Events events;
-};
-
-Reopened reopen(SqliteJournal& journal) {
-  Reopened found;
-  found.recovery =
-      journal.open([&](const Event& event) { found.events.push_back(event); }, nullptr);
-  return found;
-}
-
-Reopened reopen(const Options& options) {
-  SqliteJournal journal(options);
-  return reopen(journal);
-}
+using testing::patience;
+using testing::reopen;
 
 // Appends `count` batches and closes. Returns all events.
 Events write_batches(const Options& options, int count, std::uint64_t seed) {
@@ -593,81 +553,6 @@ TEST(JournalSnapshots, WithArchivingEveryEventStays) {
                   .ok());
   EXPECT_EQ(found, events);
   EXPECT_EQ(reader->snapshots()->size(), 2U);
-}
-
-// ---- history
-
-TEST(JournalHistory, PagesRunNewestFirstAndFiltersHold) {
-  Folder folder;
-  SqliteJournal journal(folder.options());
-  ASSERT_TRUE(reopen(journal).recovery.ok());
-  BatchMaker maker(1);
-  for (std::uint64_t job = 1; job <= 30; ++job) {
-    Batch batch;
-    maker.add(batch, {Revision(), Tick(), JobRetired{JobId(job)}});
-    batch.history = {make_history(job, 1, RunState::node_fail),
-                     make_history(job, 2, RunState::completed)};
-    batch.retired = {make_retired(job)};
-    journal.append(std::move(batch));
-  }
-  ASSERT_TRUE(journal.wait_durable(maker.last(), patience));
-  const auto walk = [&](HistoryQuery query) {
-    std::vector<HistoryRow> rows;
-    do {
-      const auto page = journal.history(query);
-      EXPECT_TRUE(page.ok());
-      EXPECT_LE(page->rows.size(), std::max(1U, query.limit));
-      rows.insert(rows.end(), page->rows.begin(), page->rows.end());
-      query.before_row = page->next_before_row;
-    } while (query.before_row != 0);
-    return rows;
-  };
-  HistoryQuery query;
-  query.limit = 7;
-  const auto all = walk(query);
-  ASSERT_EQ(all.size(), 60U);
-  EXPECT_EQ(all.front(), make_history(30, 2, RunState::completed));
-  EXPECT_EQ(all.back(), make_history(1, 1, RunState::node_fail));
-  query.limit = 0;
-  EXPECT_EQ(walk(query).size(), 60U);
-  query.user = "ada";
-  EXPECT_EQ(walk(query).size(), 30U);
-  query.state = RunState::node_fail;
-  EXPECT_EQ(walk(query).size(), 15U);
-  query.ended_from = Tick(20'000);
-  query.ended_to = Tick(26'000);
-  EXPECT_EQ(walk(query).size(), 3U);  // jobs 20, 22, 24
-  query.job = JobId(22);
-  EXPECT_EQ(walk(query).size(), 1U);
-  query.tenant = "nobody";
-  EXPECT_EQ(walk(query).size(), 0U);
-  EXPECT_EQ(journal.history_job(JobId(7)).value(), make_retired(7));
-  EXPECT_EQ(journal.history_job(JobId(31)).error().code, Errc::not_found);
-}
-
-TEST(JournalHistory, ForgettingAJobForgetsItsRowsAndPayloadsNobodyElseNeeds) {
-  Folder folder;
-  SqliteJournal journal(folder.options());
-  ASSERT_TRUE(reopen(journal).recovery.ok());
-  BatchMaker maker(1);
-  for (std::uint64_t job = 1; job <= 3; ++job) {
-    Batch batch;
-    Event event = make_submitted(job);
-    auto& group = std::get<Submitted>(event.body).jobs[0].groups[0];
-    if (job == 3) group.payload = make_payload(2).hash;  // shared with job 2
-    batch.payloads.push_back(make_payload(job == 3 ? 2 : job));
-    maker.add(batch, event);
-    batch.history.push_back(make_history(job, 1, RunState::completed));
-    batch.retired.push_back(make_retired(job));
-    journal.append(std::move(batch));
-  }
-  ASSERT_TRUE(journal.wait_durable(maker.last(), patience));
-  ASSERT_TRUE(journal.prune_history(Tick(2001)).ok());
-  EXPECT_EQ(journal.get(make_payload(1).hash).error().code, Errc::not_found);
-  EXPECT_TRUE(journal.get(make_payload(2).hash).ok());
-  EXPECT_EQ(journal.history({})->rows.size(), 1U);
-  EXPECT_FALSE(journal.history_job(JobId(2)).ok());
-  EXPECT_TRUE(journal.history_job(JobId(3)).ok());
 }
 
 // ---- backup and migration
