@@ -34,13 +34,15 @@ Result<BodyField> read_field(const std::string& name, const nlohmann::json& valu
     field.text = value.get<std::string>();
   } else if (value.is_number()) {
     field.text = value.dump();
+  } else if (value.is_boolean()) {
+    field.text = value.get<bool>() ? "true" : "false";
   } else if (value.is_array() && value.size() <= 100'000) {
     for (const auto& item : value) {
       if (!item.is_string()) return {Errc::invalid, name + ": every item must be a text"};
       field.items.push_back(item.get<std::string>());
     }
   } else {
-    return {Errc::invalid, name + ": must be a text, a number or a list of texts"};
+    return {Errc::invalid, name + ": must be a text, a number, true or false, or a list of texts"};
   }
   if (field.text.size() > text_bytes_max)
     return {Errc::invalid, name + ": is longer than 1000 bytes"};

@@ -48,7 +48,7 @@ std::string user_meant(const Call& call);
 // no JSON, an unknown field (with the nearest known one), or a field of another type.
 struct BodyField {
   std::string name;
-  std::string text;                // strings; numbers as they were written
+  std::string text;                // strings; numbers, true and false as they were written
   std::vector<std::string> items;  // arrays of strings
   bool is_list = false;
 };

@@ -34,12 +34,17 @@ struct Metric {
   std::string labels;
 };
 
+class Tokens;
+
 class Backend {
  public:
   virtual ~Backend() = default;
 
   virtual void submit(Command command, std::function<void(Result<Committed>)> done) = 0;
   virtual Result<std::string> payload(PayloadHash hash) = 0;
+  // A report of a job about itself; it may be held back for a while, and then the newest counts.
+  virtual void take_progress(const AttemptProgress& report) = 0;
+  virtual Tokens& tokens() = 0;
   virtual Result<HistoryPage> history(const HistoryQuery& query) = 0;
   virtual Result<HistoryJob> history_job(JobId job) = 0;
   // Goes to the engine of the node's cluster; not_found when no engine serves that node.

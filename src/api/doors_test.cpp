@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "api/guard.hpp"
@@ -12,13 +13,19 @@
 namespace busbar::api {
 namespace {
 
-std::string fresh_folder() {
-  std::string pattern = ::testing::TempDir() + "/busbar_tokens_XXXXXX";
-  return mkdtemp(pattern.data());
-}
+class TokenFiles : public ::testing::Test {
+ protected:
+  TokenFiles() {
+    std::string pattern = ::testing::TempDir() + "/busbar_tokens_XXXXXX";
+    folder_ = mkdtemp(pattern.data());
+  }
+  ~TokenFiles() override { std::filesystem::remove_all(folder_); }
 
-TEST(Tokens, AreMadeOnceKeptPrivateAndFound) {
-  const std::string path = fresh_folder() + "/ada.token";
+  std::string folder_;
+};
+
+TEST_F(TokenFiles, AreMadeOnceKeptPrivateAndFound) {
+  const std::string path = folder_ + "/ada.token";
   const auto made = load_or_make_token(path, geteuid());
   ASSERT_TRUE(made.ok());
   EXPECT_EQ(made->size(), 64U);
@@ -26,16 +33,18 @@ TEST(Tokens, AreMadeOnceKeptPrivateAndFound) {
   struct stat facts {};
   stat(path.c_str(), &facts);
   EXPECT_EQ(facts.st_mode & 0777, 0600U);
-  TokenTable table;
-  ASSERT_TRUE(table.add(made.value(), 1000).ok());
-  EXPECT_EQ(table.find(made.value()), 1000U);
-  EXPECT_FALSE(table.find(made.value() + "0"));
-  EXPECT_FALSE(table.find(""));
-  EXPECT_FALSE(table.add("short", 1).ok());
+  api::Tokens table;
+  TokenFacts holder;
+  holder.uid = 1000;
+  ASSERT_TRUE(table.add(made.value(), holder).ok());
+  EXPECT_EQ(table.find(made.value(), 0)->uid, 1000U);
+  EXPECT_FALSE(table.find(made.value() + "0", 0));
+  EXPECT_FALSE(table.find("", 0));
+  EXPECT_FALSE(table.add("short", holder).ok());
 }
 
-TEST(Tokens, AFileThatOthersMayReadIsRefused) {
-  const std::string path = fresh_folder() + "/ada.token";
+TEST_F(TokenFiles, AFileThatOthersMayReadIsRefused) {
+  const std::string path = folder_ + "/ada.token";
   ASSERT_TRUE(load_or_make_token(path, geteuid()).ok());
   chmod(path.c_str(), 0644);
   const auto refused = load_or_make_token(path, geteuid());
@@ -46,13 +55,68 @@ TEST(Tokens, AFileThatOthersMayReadIsRefused) {
   EXPECT_FALSE(load_or_make_token(path + "2", geteuid()).ok());
 }
 
-TEST(Tokens, TheFolderGivesTheDaemonsOwnUserATokenAndSkipsStrangers) {
-  const std::string folder = fresh_folder() + "/tokens";
-  ASSERT_TRUE(load_tokens(folder).ok());
+TEST_F(TokenFiles, TheFolderGivesTheDaemonsOwnUserATokenAndSkipsStrangers) {
+  const std::string folder = folder_ + "/tokens";
+  api::Tokens tokens(folder);
+  ASSERT_TRUE(tokens.load(true, 0).ok());
   std::ofstream(folder + "/nobody-like-this.token") << "x\n";
-  const auto table = load_tokens(folder);
-  ASSERT_TRUE(table.ok());
-  EXPECT_EQ(table->size(), 1U);
+  std::ofstream(folder + "/broken.json") << "{";
+  const auto left_out = tokens.load(true, 0);
+  ASSERT_TRUE(left_out.ok());
+  EXPECT_EQ(left_out->size(), 2U);
+  EXPECT_EQ(tokens.size(), 1U);
+}
+
+TEST_F(TokenFiles, AMadeTokenIsKeptAsItsHashAndOutlivesTheDaemon) {
+  TokenFacts facts;
+  facts.uid = 1000;
+  facts.user = "ada";
+  facts.by = "root";
+  facts.read_only = true;
+  facts.expires_unix_ms = 5000;
+  std::string token;
+  {
+    api::Tokens tokens(folder_ + "/tokens");
+    const auto made = tokens.make(facts, 1000);
+    ASSERT_TRUE(made.ok()) << made.error().text;
+    token = *made;
+    EXPECT_EQ(token.size(), 64U);
+  }
+  const std::string path = folder_ + "/tokens/" + facts.id + ".json";
+  struct stat file {};
+  ASSERT_EQ(stat(path.c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode & 0777, 0600U);
+  std::ifstream in(path);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_EQ(text.find(token), std::string::npos);
+
+  api::Tokens again(folder_ + "/tokens");
+  ASSERT_TRUE(again.load(false, 2000).ok());
+  const auto found = again.find(token, 2000);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->user, "ada");
+  EXPECT_EQ(found->by, "root");
+  EXPECT_TRUE(found->read_only);
+  EXPECT_EQ(again.list().size(), 1U);
+  EXPECT_FALSE(again.find(token, 5000)) << "it has expired";
+  ASSERT_TRUE(again.revoke(facts.id).ok());
+  EXPECT_FALSE(again.find(token, 2000));
+  EXPECT_NE(stat(path.c_str(), &file), 0);
+  EXPECT_EQ(again.revoke(facts.id).error().code, Errc::not_found);
+}
+
+TEST_F(TokenFiles, ExpiredOnesAreDeletedAndOneUserCannotMakeThemAll) {
+  api::Tokens tokens(folder_ + "/tokens");
+  TokenFacts old;
+  old.expires_unix_ms = 10;
+  ASSERT_TRUE(tokens.make(old, 1).ok());
+  TokenFacts facts;
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(tokens.make(facts, 20).ok()) << i;
+  EXPECT_EQ(tokens.size(), 100U);
+  EXPECT_EQ(tokens.make(facts, 20).error().code, Errc::conflict);
+  facts.uid = 7;
+  EXPECT_TRUE(tokens.make(facts, 20).ok());
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/tokens/" + old.id + ".json"));
 }
 
 TEST(Guard, OnlyPagesOfThisServerGetThrough) {

@@ -61,7 +61,8 @@ class Teller {
   }
   void operator()(const Progressed& event) {
     attempt(event.attempt);
-    say("has done " + std::to_string(event.work_done));
+    say("has done " + std::to_string(event.work_done) +
+        (event.work_total > 0 ? " of " + std::to_string(event.work_total) : ""));
   }
   void operator()(const Stopping& event) {
     attempt(event.attempt);
@@ -207,6 +208,25 @@ void describe(V& visit, Like<StreamEventView> auto& view) {
   visit("event", view.event);
 }
 
+// Without the idempotency key, which is between its sender and the daemon.
+struct SubmittedView {
+  const std::vector<Job>& jobs;
+};
+template <class V>
+void describe(V& visit, Like<SubmittedView> auto& view) {
+  visit("jobs", view.jobs);
+}
+
+struct EventJson {
+  std::string operator()(const Submitted& event) const {
+    return to_json(SubmittedView{event.jobs});
+  }
+  template <class Body>
+  std::string operator()(const Body& event) const {
+    return to_json(event);
+  }
+};
+
 }  // namespace
 
 EventLine event_line(const core::State& state, const Event& event) {
@@ -223,7 +243,7 @@ std::string event_data(const Event& event, const EventLine& line, std::int64_t u
   if (!line.jobs.empty()) view.job = line.jobs.front();
   view.ref = line.ref;
   view.text = line.text;
-  view.event = {std::visit([](const auto& body) { return to_json(body); }, event.body)};
+  view.event = {std::visit(EventJson{}, event.body)};
   return to_json(view);
 }
 

@@ -50,6 +50,7 @@ struct Explanation {
   std::uint64_t waiting = 0;
   std::vector<JobId> blockers;
   Revision revision;
+  bool start_told = false;  // by the first verdict's sentence
 };
 template <class V>
 void describe(V& visit, Like<Explanation> auto& view) {
@@ -70,13 +71,16 @@ std::string units_text(std::uint64_t count) {
   return std::to_string(count) + (count == 1 ? " unit" : " units");
 }
 
-void add_verdicts(const Lens& lens, const core::JobRecord& record, Explanation& out) {
+// `likely` is when the job's first waiting unit should start.
+void add_verdicts(const Lens& lens, const core::JobRecord& record, Tick likely, Explanation& out) {
   for (auto at = lens.view.verdicts.lower_bound({record.job.id, 0});
        at != lens.view.verdicts.end() && at->first.first == record.job.id; ++at) {
     for (const core::Verdict& verdict : at->second) {
+      const Tick start = out.verdicts.empty() ? likely : tick_never;
       VerdictView view{record.job.groups[verdict.group].name, verdict,
-                       core::explain(lens.view.state, verdict, lens.now),
-                       lens.moment_if(verdict.start_estimate)};
+                       core::explain(lens.view.state, verdict, lens.now, start),
+                       lens.moment_if(std::min(verdict.start_estimate, start))};
+      if (out.verdicts.empty()) out.start_told = core::tells_start(verdict, start);
       out.verdicts.push_back(std::move(view));
       for (const JobId blocker : verdict.blockers) {
         if (std::count(out.blockers.begin(), out.blockers.end(), blocker) == 0)
@@ -103,7 +107,8 @@ Tick likely_start(const Lens& lens, const core::Policy& policy, const core::JobR
   return core::estimate_start(view, policy, *unit).value_or(tick_never);
 }
 
-void add_order(const Lens& lens, const core::JobRecord& record, Explanation& out) {
+// Gives the likely start.
+Tick add_order(const Lens& lens, const core::JobRecord& record, Explanation& out) {
   const auto policy = core::make_policy(lens.view.state.config().policy.name);
   const core::View view{lens.view.state, lens.view.index, lens.now};
   if (const auto place = core::position(view, *policy, record.job.id)) {
@@ -112,9 +117,10 @@ void add_order(const Lens& lens, const core::JobRecord& record, Explanation& out
   }
   const Tick start = likely_start(lens, *policy, record);
   out.predicted_start = lens.moment_if(start);
-  if (!out.predicted_start) return;
+  if (!out.predicted_start) return tick_never;
   const Span in = start > lens.now ? start - lens.now : Span();
   out.predicted_in = Seconds{Span(in.value < 1000 ? in.value : in.value / 1000 * 1000)};
+  return start;
 }
 
 // Why nothing starts at all; "" where something may.
@@ -132,7 +138,8 @@ std::string summary_of(const core::State& state, const core::JobRecord& record,
                        const Explanation& out) {
   if (record.ended_all()) {
     std::string text = "It has ended: " + std::string(to_string(out.state));
-    text += ", exit code " + std::to_string(record.exit_code) + ".";
+    if (ran_at_all(record)) text += ", exit code " + std::to_string(record.exit_code);
+    text += ".";
     if (!record.close_reason.empty()) text += " " + record.close_reason;
     return text;
   }
@@ -151,7 +158,7 @@ std::string summary_of(const core::State& state, const core::JobRecord& record,
     text += "the scheduler has not looked at it yet; ask again in a moment.";
   }
   if (!text.empty() && text.back() != '.') text += ".";
-  if (out.predicted_in && out.predicted_in->span > Span())
+  if (out.predicted_in && out.predicted_in->span > Span() && !out.start_told)
     text += " It should start in " + format_span(out.predicted_in->span) + ".";
   return text;
 }
@@ -163,8 +170,9 @@ Explanation explanation_of(const Lens& lens, const core::JobRecord& record) {
   out.state = core::job_state(record);
   out.revision = lens.view.state.revision();
   if (!record.ended_all()) {
-    add_verdicts(lens, record, out);
-    if (lens.view.state.sighted().empty()) add_order(lens, record, out);
+    const Tick likely =
+        lens.view.state.sighted().empty() ? add_order(lens, record, out) : tick_never;
+    add_verdicts(lens, record, likely, out);
   }
   out.summary = summary_of(lens.view.state, record, out);
   return out;

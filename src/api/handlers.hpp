@@ -20,6 +20,7 @@ Outcome explain_job(const Call& call);
 Outcome wait_job(const Call& call);
 Outcome list_units(const Call& call);
 
+Outcome report_progress(const Call& call);
 Outcome show_unit(const Call& call);
 Outcome read_log(const Call& call);
 
@@ -36,6 +37,10 @@ Outcome end_reservation(const Call& call);
 Outcome list_tenants(const Call& call);
 Outcome list_history(const Call& call);
 Outcome stream_events(const Call& call);
+
+Outcome make_token(const Call& call);
+Outcome list_tokens(const Call& call);
+Outcome revoke_token(const Call& call);
 
 Outcome show_status(const Call& call);
 Outcome show_config(const Call& call);

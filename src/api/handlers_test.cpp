@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/event_text.hpp"
+#include "api/progress_gate.hpp"
 #include "api/testing.hpp"
 
 namespace busbar::api {
@@ -129,6 +130,157 @@ TEST_F(Handlers, EndedJobsLeaveTheDefaultList) {
   EXPECT_EQ(ended["state"], "FAILED");
   EXPECT_EQ(ended["exit_code"], 3);
   EXPECT_EQ(ended["reason"], "exit code 3");
+}
+
+TEST_F(Handlers, AnEndedJobKeepsItsStartAndOneThatNeverRanHasNoExitCode) {
+  const NodeId n1 = backend_.add_node(node("n1", 8));
+  backend_.add_job(loose("ran"));
+  backend_.add_job(loose("never"));
+  const AttemptId attempt = backend_.grant(unit(1), n1);
+  backend_.run(attempt);
+  backend_.advance(seconds(9));
+  backend_.end(attempt);
+  EXPECT_EQ(ada_.post("/v1/jobs/2/cancel").status, 200);
+  const json ran = get("/v1/jobs/1");
+  EXPECT_EQ(ran["started"], "2026-01-01T00:00:01.000Z");
+  EXPECT_EQ(ran["ended"], "2026-01-01T00:00:10.000Z");
+  EXPECT_EQ(ran["exit_code"], 0);
+  const json never = get("/v1/jobs/2");
+  EXPECT_EQ(never["state"], "CANCELLED");
+  EXPECT_EQ(never["started"], nullptr);
+  EXPECT_EQ(never["exit_code"], nullptr);
+  EXPECT_EQ(get("/v1/units/2")["exit_code"], nullptr);
+  EXPECT_EQ(get("/v1/jobs/2/wait")["exit_code"], nullptr);
+  EXPECT_EQ(get("/v1/jobs/2/explain")["summary"], "It has ended: CANCELLED. cancelled by ada");
+  backend_.happen(JobRetired{JobId(1)});
+  backend_.happen(JobRetired{JobId(2)});
+  EXPECT_EQ(get("/v1/jobs/1")["started"], "2026-01-01T00:00:01.000Z");
+  EXPECT_EQ(get("/v1/jobs/2")["exit_code"], nullptr);
+}
+
+TEST_F(Handlers, WhatChangesNothingSaysSo) {
+  const NodeId n1 = backend_.add_node(node("n1", 8));
+  backend_.add_job(array("sweep", {1, 3, 1}));
+  const auto message = [&](const std::string& target) {
+    const Response response = ada_.post("/v1/jobs/" + target);
+    EXPECT_EQ(response.status, 200) << response.body;
+    return body_of(response).value("message", "");
+  };
+  EXPECT_EQ(message("1/release"), "1: was not held");
+  EXPECT_EQ(message("1/requeue"), "1: waits already");
+  EXPECT_EQ(message("1_2/hold"), "1_2: held");
+  EXPECT_EQ(message("1_2/hold"), "1_2: held already");
+  const AttemptId attempt = backend_.grant(unit(1), n1);
+  backend_.run(attempt);
+  EXPECT_EQ(message("1_1/hold"), "1_1: runs already, and what runs goes on; nothing was held");
+  backend_.end(attempt);
+  EXPECT_EQ(message("1_1/cancel"), "1_1: ended already");
+  EXPECT_EQ(message("1/cancel"), "1: cancelled");
+  EXPECT_EQ(message("1/cancel"), "1: ended already: CANCELLED");
+  EXPECT_EQ(message("1/hold"), "1: ended already: CANCELLED");
+  backend_.happen(JobRetired{JobId(1)});
+  EXPECT_EQ(message("1/cancel"), "1: ended already: CANCELLED");
+  refusal(ada_, "POST", "/v1/jobs/9/cancel", 404);
+}
+
+TEST_F(Handlers, AnUnknownQueryParameterIsRefusedWithTheNearestOne) {
+  EXPECT_NE(refusal(ada_, "GET", "/v1/jobs?stat=running", 400).find("did you mean state?"),
+            std::string::npos);
+  EXPECT_NE(refusal(ada_, "GET", "/v1/status?zzzzzz=1", 400).find("it takes revision"),
+            std::string::npos);
+  EXPECT_EQ(ada_.get("/v1/jobs?revision=0").status, 200);
+  EXPECT_EQ(ada_.get("/metrics?name=x").status, 200);
+}
+
+TEST_F(Handlers, AJobTellsItsProgressAndOnlyItsOwnUserMay) {
+  const NodeId n1 = backend_.add_node(node("n1", 8));
+  backend_.add_job(loose("train"));
+  backend_.run(backend_.grant(unit(1), n1));
+  backend_.advance(seconds(100));
+  const std::string path = "/v1/attempts/bb-abc123-1-0x0-1/progress";
+  EXPECT_EQ(get("/v1/jobs/1")["progress"], nullptr);
+  EXPECT_EQ(ada_.post(path, R"({"done": 25, "total": 100})").status, 202);
+  const json progress = get("/v1/jobs/1")["progress"];
+  EXPECT_EQ(progress["work_done"], 25);
+  EXPECT_EQ(progress["work_total"], 100);
+  EXPECT_EQ(progress["told"], "2026-01-01T00:01:41.000Z");
+  EXPECT_EQ(progress["predicted_end"], "2026-01-01T00:06:41.000Z");  // 25 took 100 s
+  EXPECT_EQ(ada_.post(path, R"({"done": 50, "total": 100, "rate_per_hour": 18000})").status, 202);
+  EXPECT_EQ(get("/v1/units/1")["attempt"]["progress"]["predicted_end"], "2026-01-01T00:01:51.000Z");
+  EXPECT_EQ(ada_.post(path, R"({"done": 60})").status, 202);
+  EXPECT_EQ(get("/v1/jobs/1")["progress"]["work_total"], nullptr);
+  EXPECT_EQ(get("/v1/jobs/1")["progress"]["predicted_end"], nullptr);
+
+  refusal(bob_, "POST", path, 403, R"({"done": 1})");
+  refusal(root_, "POST", path, 403, R"({"done": 1})");
+  refusal(ada_, "POST", path, 400, R"({"done": -1})");
+  refusal(ada_, "POST", path, 400, R"({"total": 5})");
+  refusal(ada_, "POST", path, 400, R"({"done": 1, "percent": 5})");
+  refusal(ada_, "POST", "/v1/attempts/bb-abc123-1-0x0-2/progress", 404, R"({"done": 1})");
+  refusal(ada_, "POST", "/v1/attempts/bb-zzzzzz-1-0x0-1/progress", 404, R"({"done": 1})");
+  refusal(ada_, "POST", "/v1/attempts/nonsense/progress", 400, R"({"done": 1})");
+}
+
+TEST(Progress, AtMostOneReportPerIntervalAndTheNewestOfThoseBetween) {
+  ProgressGate gate(seconds(5));
+  const auto report = [](std::uint64_t job, std::int64_t done) {
+    return AttemptProgress{{{JobId(job), 0, 0}, 1}, done};
+  };
+  const auto at = [](std::int64_t second) { return Tick(0) + seconds(second); };
+  EXPECT_TRUE(gate.offer(report(1, 1), at(10)).has_value());
+  for (int i = 2; i < 1000; ++i) EXPECT_FALSE(gate.offer(report(1, i), at(11)).has_value());
+  EXPECT_TRUE(gate.offer(report(2, 1), at(11)).has_value()) << "each attempt by itself";
+  EXPECT_TRUE(gate.due(at(14)).empty());
+  const auto due = gate.due(at(15));
+  ASSERT_EQ(due.size(), 1U);
+  EXPECT_EQ(due[0].work_done, 999);
+  EXPECT_FALSE(gate.offer(report(1, 1000), at(16)).has_value());
+  EXPECT_EQ(gate.due(at(20)).size(), 1U);
+  EXPECT_TRUE(gate.due(at(30)).empty());
+  EXPECT_TRUE(gate.offer(report(1, 1001), at(31)).has_value());
+}
+
+TEST_F(Handlers, TokensAreMadeListedAndRevokedByTheirUserOrAnOperator) {
+  const Response made = ada_.post("/v1/tokens", R"({"expires": "+30d", "read_only": true})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  const json token = body_of(made);
+  EXPECT_EQ(token["user"], "ada");
+  EXPECT_EQ(token["expires"], "2026-01-31T00:00:01.000Z");
+  EXPECT_EQ(token["token"].get<std::string>().size(), 64U);
+  EXPECT_EQ(get("/v1/tokens")["tokens"][0]["id"], token["id"]);
+  EXPECT_EQ(get("/v1/tokens").dump().find(token["token"].get<std::string>()), std::string::npos);
+  EXPECT_EQ(body_of(bob_.get("/v1/tokens"))["tokens"].size(), 0U);
+  EXPECT_EQ(body_of(root_.get("/v1/tokens"))["tokens"].size(), 1U);
+  refusal(bob_, "POST", "/v1/tokens", 403, R"({"user": "root"})");
+  refusal(root_, "POST", "/v1/tokens", 404, R"({"user": "no-such-user-here"})");
+  refusal(ada_, "POST", "/v1/tokens", 400, R"({"expires": "2020-01-01T00:00:00Z"})");
+  EXPECT_EQ(body_of(root_.post("/v1/tokens", R"({"expires": "never"})"))["expires"], nullptr);
+
+  const std::string path = "/v1/tokens/" + token["id"].get<std::string>();
+  refusal(bob_, "DELETE", path, 403);
+  EXPECT_EQ(ada_.ask("DELETE", path).status, 200);
+  refusal(ada_, "DELETE", path, 404);
+
+  Caller far = caller();
+  far.local = false;
+  Asker over_tcp(backend_, far);
+  EXPECT_NE(refusal(over_tcp, "POST", "/v1/tokens", 403).find("Unix socket"), std::string::npos);
+  EXPECT_EQ(over_tcp.get("/v1/tokens").status, 200);
+}
+
+TEST_F(Handlers, ATokenThatMayOnlyLookChangesNothing) {
+  backend_.add_node(node("n1", 8));
+  backend_.add_job(loose("a"));
+  Caller looking = caller();
+  looking.read_only = true;
+  Asker looks(backend_, looking);
+  EXPECT_EQ(looks.get("/v1/jobs").status, 200);
+  EXPECT_EQ(looks.post("/v1/plan", hello).status, 200);
+  for (const Route& route : routes()) {
+    if (route.method == "GET" || route.pattern == "/v1/plan") continue;
+    EXPECT_EQ(looks.ask(std::string(route.method), std::string(route.pattern)).status, 403)
+        << route.pattern;
+  }
 }
 
 TEST_F(Handlers, UnitsThatAreAlikeAreOneEntry) {
@@ -405,6 +557,19 @@ TEST_F(Handlers, EventsTellWhatHappenedInALine) {
   refusal(ada_, "GET", "/v1/events?kind=endd", 400);
 }
 
+TEST_F(Handlers, EventsKeepTheKeyOfASubmissionToThemselves) {
+  backend_.add_node(node("n1", 8));
+  ASSERT_EQ(ada_.ask("POST", "/v1/jobs", hello, {{"idempotency-key", "secret-key"}}).status, 201);
+  Outcome outcome = bob_.outcome("GET", "/v1/events?since=0");
+  auto& stream = std::get<EventStream>(outcome);
+  std::string text;
+  for (const auto& event : backend_.replica().read_events(stream.since, 100).events)
+    text += stream.write(*event);
+  EXPECT_NE(text.find("event: submitted"), std::string::npos);
+  EXPECT_EQ(text.find("secret-key"), std::string::npos) << text;
+  EXPECT_EQ(text.find("idempotency_key"), std::string::npos) << text;
+}
+
 TEST_F(Handlers, WithoutATokenOnlyHealthAndTheDocumentAnswer) {
   Asker nobody(backend_, Caller{});
   EXPECT_EQ(nobody.get("/healthz").status, 200);
@@ -412,7 +577,7 @@ TEST_F(Handlers, WithoutATokenOnlyHealthAndTheDocumentAnswer) {
   for (const Route& route : routes()) {
     if (route.who == Who::everyone) continue;
     std::string path(route.pattern);
-    for (const char* name : {"{ref}", "{name}"}) {
+    for (const char* name : {"{ref}", "{name}", "{id}"}) {
       if (const auto at = path.find(name); at != std::string::npos)
         path.replace(at, std::string(name).size(), "1");
     }

@@ -38,6 +38,7 @@ void look_at_attempts(const Lens& lens, const core::JobRecord& record, JobView& 
        looked_at < attempts_looked_at_max;
        ++at, ++looked_at) {
     if (at->second.started != Tick()) started = std::min(started, at->second.started);
+    if (view.units.total == 1) view.progress = progress_view(lens, at->second);
     for (const Claim& claim : at->second.allocation.claims) {
       const core::NodeRecord* node = lens.view.state.find(claim.node);
       if (node == nullptr || view.nodes.size() >= nodes_shown_max) continue;
@@ -45,7 +46,7 @@ void look_at_attempts(const Lens& lens, const core::JobRecord& record, JobView& 
         view.nodes.push_back(node->node.name);
     }
   }
-  view.started = lens.moment_if(started);
+  view.started = lens.moment_if(record.live > 0 ? started : record.started);
   for (const core::GroupRecord& group : record.groups) {
     std::size_t units = 0;
     for (auto unit = group.units.begin(); unit != group.units.end() && units < 64; ++unit, ++units)
@@ -91,7 +92,16 @@ std::optional<std::string> ended_line(RunState state, std::int32_t exit_code,
   return {};
 }
 
+// Units that ended without an attempt have no exit code; a job of such units only has none.
+bool has_exit_code(RunState state, std::int32_t exit_code, Tick started) {
+  return state == RunState::completed || exit_code != 0 || started != Tick();
+}
+
 }  // namespace
+
+bool ran_at_all(const core::JobRecord& record) {
+  return has_exit_code(core::job_state(record), record.exit_code, record.started);
+}
 
 std::string resources_line(const Resources& resources) {
   std::string text = format_milli(resources.cores.value);
@@ -113,6 +123,7 @@ std::string resources_line(const Resources& resources) {
 
 std::string short_reason(const core::Verdict& verdict) {
   std::string text(to_string(verdict.reason));
+  if (verdict.reason == core::Reason::drained) return text + ": " + verdict.where;
   if (verdict.reason == core::Reason::dependency && !verdict.blockers.empty()) {
     text += ": job";
     for (const JobId id : verdict.blockers) text += " " + std::to_string(id.value);
@@ -129,7 +140,11 @@ std::string short_reason(const core::Verdict& verdict) {
 std::optional<std::string> waiting_line(const ReadView& view, const core::JobRecord& record) {
   const auto begin = view.verdicts.lower_bound({record.job.id, 0});
   for (auto at = begin; at != view.verdicts.end() && at->first.first == record.job.id; ++at) {
-    if (!at->second.empty()) return short_reason(at->second.front());
+    if (at->second.empty()) continue;
+    const core::Verdict& verdict = at->second.front();
+    if (verdict.reason != core::Reason::held || record.hold_reason.empty())
+      return short_reason(verdict);
+    return "Held: " + record.hold_reason;
   }
   if (record.waiting == 0 && record.held > 0)
     return record.hold_reason.empty() ? "Held" : "Held: " + record.hold_reason;
@@ -144,8 +159,11 @@ Tick predicted_start(const ReadView& view, const core::JobRecord& record) {
     earliest = std::min(earliest, at->second.at);
   for (auto at = view.verdicts.lower_bound({record.job.id, 0});
        at != view.verdicts.end() && at->first.first == record.job.id; ++at) {
-    for (const core::Verdict& verdict : at->second)
-      earliest = std::min(earliest, verdict.start_estimate);
+    for (const core::Verdict& verdict : at->second) {
+      // The estimate of one that is held back is the start of the job it must not delay.
+      const bool of_others = verdict.reason == core::Reason::reserved && !verdict.blockers.empty();
+      if (!of_others) earliest = std::min(earliest, verdict.start_estimate);
+    }
   }
   return earliest;
 }
@@ -159,7 +177,7 @@ JobView job_view(const Lens& lens, const core::JobRecord& record) {
   look_at_attempts(lens, record, view);
   if (record.ended_all()) {
     view.ended = lens.moment_if(record.ended);
-    view.exit_code = record.exit_code;
+    if (ran_at_all(record)) view.exit_code = record.exit_code;
     view.reason = ended_line(view.state, record.exit_code, record.close_reason);
   } else if (record.live == 0) {
     view.reason = waiting_line(lens.view, record);
@@ -178,7 +196,8 @@ JobView job_view(const Lens& lens, const HistoryJob& job) {
   view.units.failed = view.units.total - view.units.completed;
   view.submitted = lens.moment(job.submitted);
   view.ended = lens.moment_if(job.ended);
-  view.exit_code = job.exit_code;
+  view.started = lens.moment_if(job.started);
+  if (has_exit_code(job.state, job.exit_code, job.started)) view.exit_code = job.exit_code;
   view.reason = ended_line(job.state, job.exit_code, "");
   return view;
 }

@@ -118,24 +118,92 @@ void fill_in_order(const Lens& lens, const JobFilter& filter, std::size_t limit,
 
 using MakeCommand = Command (*)(UnitSelector, const UserRef&, const std::string& reason);
 
+// How the selected units stand.
+struct Standing {
+  std::uint64_t waiting = 0;
+  std::uint64_t held = 0;
+  std::uint64_t live = 0;
+  std::uint64_t ended = 0;
+  RunState state = RunState::pending;  // of the job
+};
+
+Standing standing_of(const core::State& state, const UnitSelector& units) {
+  const core::JobRecord& record = *state.find(units.job);
+  Standing standing;
+  standing.state = core::job_state(record);
+  if (units.all) {
+    standing.waiting = record.waiting;
+    standing.held = record.held;
+    standing.live = record.live;
+    standing.ended = record.completed + record.failed;
+    return standing;
+  }
+  const core::GroupRecord& group = record.groups[units.group];
+  standing.waiting = group.waiting.intersect(units.indices).size();
+  standing.held = group.held.intersect(units.indices).size();
+  for (const core::FinishedRun& run : group.finished) {
+    IndexSet finished;
+    finished.insert(run.range);
+    standing.ended += finished.intersect(units.indices).size();
+  }
+  standing.live = units.indices.size() - standing.waiting - standing.held - standing.ended;
+  return standing;
+}
+
+std::string ended_text(const Standing& standing) {
+  return is_final(standing.state) ? "ended already: " + std::string(to_string(standing.state))
+                                  : "ended already";
+}
+
+// What the request comes to: "" where it changes something.
+using NothingToDo = std::string (*)(const Standing&);
+
+std::string nothing_to_cancel(const Standing& standing) {
+  return standing.waiting + standing.held + standing.live > 0 ? "" : ended_text(standing);
+}
+std::string nothing_to_hold(const Standing& standing) {
+  if (standing.waiting > 0) return "";
+  if (standing.live > 0) return "runs already, and what runs goes on; nothing was held";
+  return standing.held > 0 ? "held already" : ended_text(standing);
+}
+std::string nothing_to_release(const Standing& standing) {
+  if (standing.held > 0) return "";
+  return standing.waiting + standing.live > 0 ? "was not held" : ended_text(standing);
+}
+std::string nothing_to_requeue(const Standing& standing) {
+  if (standing.live + standing.ended > 0) return "";
+  return standing.held > 0 ? "is held and has not run; release it" : "waits already";
+}
+
+struct UnitChange {
+  const char* done;
+  NothingToDo nothing;
+  MakeCommand make;
+  bool with_reason = false;
+};
+
 // A command for units of one group; several groups are refused, because a request is one command.
-Outcome change_units(const Call& call, const char* done, MakeCommand make, bool with_reason) {
+Outcome change_units(const Call& call, const UnitChange& change) {
   std::string reason;
-  if (with_reason) {
+  if (change.with_reason) {
     BUSBAR_API_TRY(text, parse_reason(call.request));
     reason = std::move(text);
   }
   const std::string& ref = call.parameter("ref");
+  std::string nothing;
   auto selectors = looking(call.replica, call.backend, [&](const Lens& lens) {
-    return resolve_units(lens.view.state, call.caller.user, ref);
+    auto found = resolve_units(lens.view.state, call.caller.user, ref);
+    if (found.ok() && found->size() == 1)
+      nothing = change.nothing(standing_of(lens.view.state, found->front()));
+    return found;
   });
   if (!selectors.ok()) return error_response(selectors.error());
   if (selectors->size() > 1)
     return error_response(Error{Errc::invalid, "'" + printable(ref) +
                                                    "' means units of several groups; name one "
                                                    "group, such as 17.learner"});
-  const std::string message = printable(ref) + ": " + done;
-  return Ask{make(std::move(selectors->front()), call.caller.user, reason),
+  const std::string message = printable(ref) + ": " + (nothing.empty() ? change.done : nothing);
+  return Ask{change.make(std::move(selectors->front()), call.caller.user, reason),
              [message](const Committed& committed) { return changed(committed, message); }};
 }
 
@@ -248,39 +316,47 @@ Outcome show_job(const Call& call) {
 }
 
 Outcome cancel_job(const Call& call) {
+  const std::string& ref = call.parameter("ref");
+  if (const auto number = job_number(ref)) {
+    const bool kept = looking(call.replica, call.backend, [&](const Lens& lens) {
+      return lens.view.state.find(*number) != nullptr;
+    });
+    const auto past =
+        kept ? Result<HistoryJob>(Errc::not_found, "") : call.backend.history_job(*number);
+    if (past.ok())
+      return changed({call.replica.revision(), {}},
+                     ref + ": ended already: " + std::string(to_string(past->state)));
+  }
   return change_units(
-      call, "cancelled",
-      [](UnitSelector units, const UserRef& by, const std::string& reason) -> Command {
-        return CancelUnits{std::move(units), by, reason};
-      },
-      true);
+      call, {"cancelled", nothing_to_cancel,
+             [](UnitSelector units, const UserRef& by, const std::string& reason) -> Command {
+               return CancelUnits{std::move(units), by, reason};
+             },
+             true});
 }
 
 Outcome hold_job(const Call& call) {
-  return change_units(
-      call, "held",
-      [](UnitSelector units, const UserRef& by, const std::string&) -> Command {
-        return HoldUnits{std::move(units), by};
-      },
-      false);
+  return change_units(call,
+                      {"held", nothing_to_hold,
+                       [](UnitSelector units, const UserRef& by, const std::string&) -> Command {
+                         return HoldUnits{std::move(units), by};
+                       }});
 }
 
 Outcome release_job(const Call& call) {
-  return change_units(
-      call, "released",
-      [](UnitSelector units, const UserRef& by, const std::string&) -> Command {
-        return ReleaseUnits{std::move(units), by};
-      },
-      false);
+  return change_units(call,
+                      {"released", nothing_to_release,
+                       [](UnitSelector units, const UserRef& by, const std::string&) -> Command {
+                         return ReleaseUnits{std::move(units), by};
+                       }});
 }
 
 Outcome requeue_job(const Call& call) {
-  return change_units(
-      call, "requeued",
-      [](UnitSelector units, const UserRef& by, const std::string&) -> Command {
-        return RequeueUnits{std::move(units), by};
-      },
-      false);
+  return change_units(call,
+                      {"requeued", nothing_to_requeue,
+                       [](UnitSelector units, const UserRef& by, const std::string&) -> Command {
+                         return RequeueUnits{std::move(units), by};
+                       }});
 }
 
 Outcome update_job(const Call& call) {

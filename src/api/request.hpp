@@ -27,7 +27,9 @@ inline constexpr std::size_t header_bytes_max = 16 << 10;
 // Who asks, as the door knows it.
 struct Caller {
   UserRef user;
-  bool known = false;  // false: no valid token; only public routes answer
+  bool known = false;      // false: no valid token; only public routes answer
+  bool local = false;      // came through the Unix socket
+  bool read_only = false;  // a token that may only look
 };
 
 struct Request {

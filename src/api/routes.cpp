@@ -1,6 +1,8 @@
 #include "api/routes.hpp"
 
+#include <algorithm>
 #include <iterator>
+#include <vector>
 
 #include "api/handlers.hpp"
 #include "base/text.hpp"
@@ -9,41 +11,45 @@ namespace busbar::api {
 namespace {
 
 constexpr Route table[] = {
-    {"POST", "/v1/jobs", submit_jobs, Who::user, job_file_bytes_max},
-    {"POST", "/v1/plan", plan_jobs, Who::user, job_file_bytes_max},
-    {"GET", "/v1/jobs", list_jobs},
+    {"POST", "/v1/jobs", submit_jobs, "directory file", Who::user, job_file_bytes_max},
+    {"POST", "/v1/plan", plan_jobs, "directory file", Who::user, job_file_bytes_max},
+    {"GET", "/v1/jobs", list_jobs, "state user tenant name label order limit page"},
     {"GET", "/v1/jobs/{ref}", show_job},
     {"PATCH", "/v1/jobs/{ref}", update_job},
-    {"GET", "/v1/jobs/{ref}/units", list_units},
+    {"GET", "/v1/jobs/{ref}/units", list_units, "state limit page"},
     {"GET", "/v1/jobs/{ref}/explain", explain_job},
-    {"GET", "/v1/jobs/{ref}/wait", wait_job},
+    {"GET", "/v1/jobs/{ref}/wait", wait_job, "timeout until"},
     {"POST", "/v1/jobs/{ref}/cancel", cancel_job},
     {"POST", "/v1/jobs/{ref}/hold", hold_job},
     {"POST", "/v1/jobs/{ref}/release", release_job},
     {"POST", "/v1/jobs/{ref}/requeue", requeue_job},
+    {"POST", "/v1/attempts/{name}/progress", report_progress},
     {"GET", "/v1/units/{ref}", show_unit},
-    {"GET", "/v1/units/{ref}/log", read_log},
-    {"GET", "/v1/nodes", list_nodes},
+    {"GET", "/v1/units/{ref}/log", read_log, "stream rank attempt offset length follow"},
+    {"GET", "/v1/nodes", list_nodes, "state cluster feature limit page"},
     {"GET", "/v1/nodes/{name}", show_node},
-    {"POST", "/v1/nodes/{name}/drain", drain_node, Who::op},
-    {"POST", "/v1/nodes/{name}/resume", resume_node, Who::op},
-    {"POST", "/v1/nodes/{name}/fence", fence_node, Who::op},
+    {"POST", "/v1/nodes/{name}/drain", drain_node, "", Who::op},
+    {"POST", "/v1/nodes/{name}/resume", resume_node, "", Who::op},
+    {"POST", "/v1/nodes/{name}/fence", fence_node, "", Who::op},
     {"GET", "/v1/reservations", list_reservations},
-    {"POST", "/v1/reservations", make_reservation, Who::op},
-    {"DELETE", "/v1/reservations/{name}", end_reservation, Who::op},
+    {"POST", "/v1/reservations", make_reservation, "", Who::op},
+    {"DELETE", "/v1/reservations/{name}", end_reservation, "", Who::op},
     {"GET", "/v1/tenants", list_tenants},
-    {"GET", "/v1/history", list_history},
-    {"GET", "/v1/events", stream_events},
+    {"GET", "/v1/history", list_history, "job user tenant state from to limit page"},
+    {"GET", "/v1/events", stream_events, "since job kind"},
+    {"GET", "/v1/tokens", list_tokens},
+    {"POST", "/v1/tokens", make_token},
+    {"DELETE", "/v1/tokens/{id}", revoke_token},
     {"GET", "/v1/status", show_status},
-    {"GET", "/v1/config", show_config, Who::op},
-    {"POST", "/v1/config/reload", reload_config, Who::op},
+    {"GET", "/v1/config", show_config, "", Who::op},
+    {"POST", "/v1/config/reload", reload_config, "", Who::op},
     {"GET", "/v1/adopt", list_sighted},
-    {"POST", "/v1/adopt", adopt_sighted, Who::op},
-    {"POST", "/v1/clock/accept", accept_clock, Who::op},
-    {"POST", "/v1/clock/ignore", ignore_clock, Who::op},
-    {"GET", "/v1/openapi.json", show_openapi, Who::everyone},
+    {"POST", "/v1/adopt", adopt_sighted, "", Who::op},
+    {"POST", "/v1/clock/accept", accept_clock, "", Who::op},
+    {"POST", "/v1/clock/ignore", ignore_clock, "", Who::op},
+    {"GET", "/v1/openapi.json", show_openapi, "", Who::everyone},
     {"GET", "/metrics", show_metrics},
-    {"GET", "/healthz", show_health, Who::everyone},
+    {"GET", "/healthz", show_health, "", Who::everyone},
 };
 
 // Whether the path has the pattern's parts; fills the parameters.
@@ -63,6 +69,31 @@ Result<bool> matches(std::string_view pattern, std::string_view path,
     parameters.emplace(wanted[i].substr(1, wanted[i].size() - 2), std::move(value));
   }
   return true;
+}
+
+// A mistyped filter would silently show something else than was asked for.
+Result<Ok> check_query(const Request& request, const Route& route) {
+  if (!request.path.starts_with("/v1/")) return Ok{};
+  std::vector<std::string_view> allowed;
+  for (const std::string_view name : split(route.query, ' '))
+    if (!name.empty()) allowed.push_back(name);
+  allowed.emplace_back("revision");
+  for (const auto& [name, value] : request.query) {
+    if (std::find(allowed.begin(), allowed.end(), name) != allowed.end()) continue;
+    std::string text = "'" + printable(name) + "' is not a parameter of " +
+                       std::string(route.method) + " " + std::string(route.pattern);
+    const std::string_view near = nearest(name, allowed);
+    if (!near.empty()) return {Errc::invalid, text + "; did you mean " + std::string(near) + "?"};
+    text += "; it takes";
+    for (const std::string_view known : allowed)
+      text += (known == allowed.front() ? " " : ", ") + std::string(known);
+    return {Errc::invalid, text};
+  }
+  return Ok{};
+}
+
+bool wanted_to_look(const Request& request) {
+  return request.method == "GET" || request.method == "HEAD" || request.path == "/v1/plan";
 }
 
 }  // namespace
@@ -103,6 +134,12 @@ Outcome dispatch(const Request& request, const Caller& caller, const Replica& re
     response.headers.emplace_back("WWW-Authenticate", "Bearer");
     return response;
   }
+  const bool looks = wanted_to_look(request);
+  if (caller.read_only && !looks)
+    return error_response(
+        Error{Errc::denied, "this token may only look; make one without --read-only"});
+  const auto query = check_query(request, *routed->route);
+  if (!query.ok()) return error_response(query.error());
   return routed->route->handle(Call{request, routed->parameters, caller, replica, backend});
 }
 

@@ -21,6 +21,7 @@ struct Route {
   std::string_view method;
   std::string_view pattern;  // "/v1/jobs/{ref}/units"
   Outcome (*handle)(const Call&);
+  std::string_view query = "";  // names of its query parameters, by spaces; `revision` always
   Who who = Who::user;
   std::size_t body_max = body_bytes_max;
 };

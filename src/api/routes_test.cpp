@@ -51,6 +51,15 @@ TEST(Routes, TheDocumentSaysWhoMayAndWhichParametersThePathHas) {
       if (parameter["in"] == "path") described.insert(parameter["name"]);
     }
     EXPECT_EQ(described, path_parameters(route.pattern)) << route.pattern;
+    std::set<std::string> query;
+    for (const auto& parameter : operation.value("parameters", json::array())) {
+      if (parameter["in"] == "query" && parameter["name"] != "revision")
+        query.insert(parameter["name"]);
+    }
+    std::set<std::string> taken;
+    for (const std::string_view name : split(route.query, ' '))
+      if (!name.empty()) taken.emplace(name);
+    EXPECT_EQ(query, taken) << route.method << " " << route.pattern;
     const bool keyed = operation.dump().find("Idempotency-Key") != std::string::npos;
     EXPECT_EQ(keyed, route.method == "POST") << route.pattern;
   }

@@ -93,9 +93,7 @@ class HttpServer : public Server {
   void stop(std::chrono::milliseconds grace) override;
   std::uint16_t tcp_port() const override { return port_; }
   std::vector<Metric> metrics() const override { return service_.metrics(); }
-  void replace(OperatorRule operators, TokenTable tokens) override {
-    service_.replace(std::move(operators), std::move(tokens));
-  }
+  void replace(OperatorRule operators) override { service_.replace(std::move(operators)); }
 
  private:
   struct Entry {
@@ -162,7 +160,7 @@ Result<Ok> HttpServer::open_tcp() {
             "the address " + door.address +
                 " can be reached from other machines, so it needs TLS: give a certificate and a "
                 "key, or listen on 127.0.0.1"};
-  if (options_.tokens.size() == 0) return {Errc::invalid, "the TCP door needs at least one token"};
+  if (service_.tokens_known() == 0) return {Errc::invalid, "the TCP door needs at least one token"};
   if (!door.certificate.empty()) {
     BUSBAR_TRY(tls, make_tls_context(door.certificate, door.key));
     tls_ = std::move(tls);

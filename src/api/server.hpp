@@ -21,7 +21,6 @@
 #include "api/backend.hpp"
 #include "api/people.hpp"
 #include "api/replica.hpp"
-#include "api/tokens.hpp"
 #include "base/result.hpp"
 
 namespace busbar::api {
@@ -54,7 +53,6 @@ struct ServerOptions {
   std::optional<UnixDoor> unix_door;
   std::optional<TcpDoor> tcp_door;
   OperatorRule operators;
-  TokenTable tokens;
   std::size_t threads = 2;
   std::size_t connections_max = 2048;
   std::size_t connections_per_user_max = 1024;
@@ -75,8 +73,8 @@ class Server {
   virtual std::uint16_t tcp_port() const = 0;  // 0 without a TCP door
   // Requests answered, connections open, and so on; /metrics has them too.
   virtual std::vector<Metric> metrics() const = 0;
-  // New tokens or operators after a reload.
-  virtual void replace(OperatorRule operators, TokenTable tokens) = 0;
+  // New operators after a reload; tokens are the backend's.
+  virtual void replace(OperatorRule operators) = 0;
 };
 
 }  // namespace busbar::api

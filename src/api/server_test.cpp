@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -29,17 +30,20 @@ using namespace std::chrono_literals;
 
 constexpr const char* token = "0123456789abcdef0123456789abcdef0123456789abcdef";
 
-std::string fresh_folder() {
-  std::string pattern = "/tmp/busbar_api_XXXXXX";
-  return mkdtemp(pattern.data());
-}
+struct Folder {
+  std::string path = ::testing::TempDir() + "/busbar_api_XXXXXX";
+  Folder() { mkdtemp(path.data()); }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
 
 class ServerTest : public ::testing::Test {
  protected:
   ServerTest() {
     options_.unix_door = UnixDoor{folder_ + "/socket"};
     options_.tcp_door = TcpDoor{};
-    EXPECT_TRUE(options_.tokens.add(token, geteuid()).ok());
+    TokenFacts facts;
+    facts.uid = geteuid();
+    EXPECT_TRUE(backend_.tokens().add(token, facts).ok());
     options_.timings.header = 300ms;
     options_.timings.body = 300ms;
     options_.timings.revision = 100ms;
@@ -62,7 +66,8 @@ class ServerTest : public ::testing::Test {
     return sum;
   }
 
-  std::string folder_ = fresh_folder();
+  Folder home_;  // goes last
+  const std::string& folder_ = home_.path;
   TestBackend backend_;
   ServerOptions options_;
   std::unique_ptr<Server> server_;
@@ -341,7 +346,6 @@ TEST_F(ServerTest, WhatCannotBeOpenedIsNamed) {
   const auto tcp_only = [&](TcpDoor door) {
     ServerOptions options;
     options.tcp_door = std::move(door);
-    options.tokens = options_.tokens;
     return open_error(options);
   };
   TcpDoor taken;

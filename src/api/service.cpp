@@ -2,6 +2,7 @@
 
 #include "api/metrics.hpp"
 #include "api/routes.hpp"
+#include "api/tokens.hpp"
 #include "base/codec.hpp"
 #include "base/text.hpp"
 
@@ -134,18 +135,13 @@ Service::Service(const ServerOptions& options, std::shared_ptr<asio::io_context>
       backend_(backend),
       timings_(options.timings),
       streams_max_(options.streams_max),
-      people_(options.operators),
-      tokens_(options.tokens) {
+      people_(options.operators) {
   replica_.set_listener([this](Revision) { pulse_.beat(); });
 }
 
 Service::~Service() { replica_.set_listener({}); }
 
-void Service::replace(OperatorRule operators, TokenTable tokens) {
-  people_.replace(std::move(operators));
-  const std::lock_guard hold(tokens_lock_);
-  tokens_ = std::move(tokens);
-}
+std::size_t Service::tokens_known() const { return backend_.tokens().size(); }
 
 void Service::set_stopping() {
   stopping_ = true;
@@ -177,13 +173,10 @@ Caller Service::caller_of_token(const Request& request) {
   const std::string_view header = request.header("authorization");
   constexpr std::string_view scheme = "bearer ";
   if (header.size() <= scheme.size() || lower(header.substr(0, scheme.size())) != scheme) return {};
-  std::optional<std::uint32_t> uid;
-  {
-    const std::lock_guard hold(tokens_lock_);
-    uid = tokens_.find(trim(header.substr(scheme.size())));
-  }
-  if (!uid) return {};
-  return {people_.by_uid(*uid, *uid), true};
+  const auto facts =
+      backend_.tokens().find(trim(header.substr(scheme.size())), backend_.unix_ms(backend_.now()));
+  if (!facts) return {};
+  return {people_.by_uid(facts->uid, facts->uid), true, false, facts->read_only};
 }
 
 asio::awaitable<void> Service::pause(std::chrono::milliseconds span) {

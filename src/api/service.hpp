@@ -82,7 +82,8 @@ class Service {
   // Who sends this over TCP, by its token.
   Caller caller_of_token(const Request& request);
   UserRef user_of(std::uint32_t uid, std::uint32_t gid) { return people_.by_uid(uid, gid); }
-  void replace(OperatorRule operators, TokenTable tokens);
+  void replace(OperatorRule operators) { people_.replace(std::move(operators)); }
+  std::size_t tokens_known() const;
 
   // Of the doors themselves.
   std::vector<Metric> metrics() const;
@@ -111,8 +112,6 @@ class Service {
   const Timings timings_;
   const std::size_t streams_max_;
   People people_;
-  std::mutex tokens_lock_;
-  TokenTable tokens_;
   Pulse pulse_;
   Answered answered_;
   Counters counters_;

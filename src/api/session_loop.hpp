@@ -196,8 +196,10 @@ class SessionLoop {
 
   asio::awaitable<bool> answer(const Request& request, bool keep_alive) {
     beast::get_lowest_layer(stream_).expires_never();
+    // Asked anew for every request: an operator may have ceased to be one.
     const Caller caller =
-        session_.peer ? Caller{*session_.peer, true} : service_.caller_of_token(request);
+        session_.peer ? Caller{service_.user_of(session_.peer->uid, session_.peer->gid), true, true}
+                      : service_.caller_of_token(request);
     Answer result = co_await service_.answer(request, caller);
     const auto* events = std::get_if<EventStream>(&result);
     if (events != nullptr && request.method == "HEAD") {

@@ -17,6 +17,7 @@
 #include "api/backend.hpp"
 #include "api/replica.hpp"
 #include "api/routes.hpp"
+#include "api/tokens.hpp"
 #include "core/state/decide.hpp"
 #include "core/state/testing.hpp"
 #include "model/names.hpp"
@@ -57,6 +58,8 @@ class TestBackend : public Backend {
     if (found == payloads_.end()) return {Errc::not_found, "no such payload"};
     return found->second;
   }
+  void take_progress(const AttemptProgress& report) override { static_cast<void>(tell(report)); }
+  Tokens& tokens() override { return tokens_; }
   Result<HistoryPage> history(const HistoryQuery& query) override {
     const std::lock_guard hold(lock_);
     HistoryPage page;
@@ -193,8 +196,9 @@ class TestBackend : public Backend {
       rows_.push_back(std::move(row));
     } else if (const auto* gone = std::get_if<JobRetired>(&event.body)) {
       const core::JobRecord& record = *state_.find(gone->job);
-      retired_[gone->job] = {record.job, core::job_state(record), record.exit_code,
-                             record.submitted, record.ended};
+      retired_[gone->job] = {record.job,       core::job_state(record),
+                             record.exit_code, record.submitted,
+                             record.ended,     record.started};
     }
   }
 
@@ -206,10 +210,11 @@ class TestBackend : public Backend {
   std::map<PayloadHash, std::string> payloads_;
   std::vector<HistoryRow> rows_;
   std::map<JobId, HistoryJob> retired_;
+  Tokens tokens_;
 };
 
 inline Caller caller(std::string name = "ada", std::uint32_t uid = 1000, bool is_operator = false) {
-  return {UserRef{std::move(name), uid, uid, is_operator}, true};
+  return {UserRef{std::move(name), uid, uid, is_operator}, true, true};
 }
 inline Caller operator_caller() { return caller("root", 0, true); }
 

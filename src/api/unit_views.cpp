@@ -60,6 +60,26 @@ std::vector<ClaimView> claim_views(const Lens& lens, const Job& job, const Alloc
   return views;
 }
 
+std::optional<ProgressView> progress_view(const Lens& lens, const core::AttemptRecord& attempt) {
+  if (attempt.progressed == Tick() && attempt.work_done == 0) return {};
+  ProgressView view;
+  view.work_done = attempt.work_done;
+  view.rate_per_hour = attempt.rate_per_hour;
+  view.told = lens.moment_if(attempt.progressed);
+  if (attempt.work_total <= 0) return view;
+  view.work_total = attempt.work_total;
+  const auto done = static_cast<double>(attempt.work_done);
+  const auto left = static_cast<double>(attempt.work_total) - done;
+  const auto ran_ms = static_cast<double>((attempt.progressed - attempt.started).value);
+  double per_ms = static_cast<double>(attempt.rate_per_hour) / 3'600'000;
+  if (per_ms <= 0 && attempt.started != Tick() && ran_ms > 0) per_ms = done / ran_ms;
+  constexpr double year_ms = 365.0 * 24 * 3'600'000;
+  if (left < 0 || per_ms <= 0 || left / per_ms > 100 * year_ms) return view;
+  view.predicted_end =
+      lens.moment(attempt.progressed + Span(static_cast<std::int64_t>(left / per_ms)));
+  return view;
+}
+
 AttemptView attempt_view(const Lens& lens, const Job& job, const core::AttemptRecord& attempt) {
   AttemptView view;
   view.name = attempt_display(job, attempt.id);
@@ -76,8 +96,7 @@ AttemptView attempt_view(const Lens& lens, const Job& job, const core::AttemptRe
   if (!attempt.address.empty()) view.address = attempt.address;
   if (attempt.stop != StopCause::none)
     view.stop = StopView{attempt.stop, attempt.stop_by, attempt.stop_reason};
-  if (attempt.work_done != 0 || attempt.rate_per_hour != 0)
-    view.progress = ProgressView{attempt.work_done, attempt.rate_per_hour};
+  view.progress = progress_view(lens, attempt);
   view.claims = claim_views(lens, job, attempt.allocation);
   for (const Claim& claim : attempt.allocation.claims) {
     const core::NodeRecord* node = lens.view.state.find(claim.node);
@@ -115,7 +134,8 @@ UnitRunView unit_run(const Lens& lens, const core::JobRecord& record, std::uint3
       run.not_before = lens.moment_if(own->second.not_before);
   } else if (const core::FinishedRun* finished = core::find_finished(units, index)) {
     run.state = finished->state;
-    run.exit_code = finished->exit_code;
+    if (finished->ran > 0 || finished->exit_code != 0 || finished->state == RunState::completed)
+      run.exit_code = finished->exit_code;
     run.attempts = finished->attempts;
     range.last = finished->range.last;
   }

@@ -55,6 +55,22 @@ void describe(V& visit, Like<UnitCounts> auto& counts) {
   visit("ready", counts.ready);
 }
 
+struct ProgressView {  // as the job tells it, in units of its own choice
+  std::int64_t work_done = 0;
+  std::int64_t rate_per_hour = 0;
+  std::optional<std::int64_t> work_total;
+  std::optional<Moment> told;
+  std::optional<Moment> predicted_end;  // where total and rate, told or found, allow it
+};
+template <class V>
+void describe(V& visit, Like<ProgressView> auto& progress) {
+  visit("work_done", progress.work_done);
+  visit("rate_per_hour", progress.rate_per_hour);
+  visit("work_total", progress.work_total);
+  visit("told", progress.told);
+  visit("predicted_end", progress.predicted_end);
+}
+
 struct JobView {
   JobId id;
   std::string name;
@@ -75,6 +91,7 @@ struct JobView {
   std::string resources;
   std::vector<std::string> nodes;
   LabelMap labels;
+  std::optional<ProgressView> progress;  // of a job of one unit
 };
 template <class V>
 void describe(V& visit, Like<JobView> auto& job) {
@@ -97,6 +114,7 @@ void describe(V& visit, Like<JobView> auto& job) {
   visit("resources", job.resources);
   visit("nodes", job.nodes);
   visit("labels", job.labels);
+  visit("progress", job.progress);
 }
 
 struct DeviceHeldView {
@@ -161,16 +179,6 @@ void describe(V& visit, Like<StopView> auto& stop) {
   visit("cause", stop.cause);
   visit("by", stop.by);
   visit("reason", stop.reason);
-}
-
-struct ProgressView {
-  std::int64_t work_done = 0;
-  std::int64_t rate_per_hour = 0;
-};
-template <class V>
-void describe(V& visit, Like<ProgressView> auto& progress) {
-  visit("work_done", progress.work_done);
-  visit("rate_per_hour", progress.rate_per_hour);
 }
 
 struct AttemptView {
@@ -245,6 +253,8 @@ JobView job_view(const Lens& lens, const core::JobRecord& record);
 JobView job_view(const Lens& lens, const HistoryJob& job);
 UnitCounts group_counts(const Job& job, std::uint32_t group, const core::GroupRecord& record,
                         std::uint64_t ready);
+// Nothing when the attempt has not told any.
+std::optional<ProgressView> progress_view(const Lens& lens, const core::AttemptRecord& attempt);
 AttemptView attempt_view(const Lens& lens, const Job& job, const core::AttemptRecord& attempt);
 std::vector<ClaimView> claim_views(const Lens& lens, const Job& job, const Allocation& allocation);
 // The run that starts with the unit at (group, index), which exists.
@@ -257,6 +267,8 @@ std::optional<std::string> waiting_line(const ReadView& view, const core::JobRec
 std::string short_reason(const core::Verdict& verdict);
 // "2 cores, 4G, H100:2"
 std::string resources_line(const Resources& resources);
+// False where nothing of the job ever ran, so that there is no exit code.
+bool ran_at_all(const core::JobRecord& record);
 // An earliest promised or estimated start, or never.
 Tick predicted_start(const ReadView& view, const core::JobRecord& record);
 

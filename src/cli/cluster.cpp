@@ -1,8 +1,12 @@
 #include "cli/cluster.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <initializer_list>
 
 #include "base/text.hpp"
@@ -258,6 +262,81 @@ int adopt(const Context& context, const AdoptOptions& options) {
 
 int config_clock(const Context& context, const std::string& answer) {
   return answer_changed(context, context.post("/v1/clock/" + answer));
+}
+
+namespace {
+
+// Into a file that was not there before and that only its owner may read.
+Result<Ok> write_secret(const std::string& path, const std::string& secret) {
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0)
+    return {Errc::invalid, fmt::format("the file {} cannot be made: {}", path, strerror(errno))};
+  const std::string line = secret + "\n";
+  const bool written = write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+  if (close(file) == 0 && written) return Ok{};
+  unlink(path.c_str());
+  return {Errc::invalid, fmt::format("the file {} cannot be written", path)};
+}
+
+}  // namespace
+
+int token_create(const Context& context, const TokenOptions& options) {
+  Json body = Json::object();
+  if (!options.user.empty()) body["user"] = options.user;
+  if (options.read_only) body["read_only"] = true;
+  const bool span =
+      !options.expires.empty() && parse_span(options.expires).ok() && options.expires != "never";
+  if (!options.expires.empty()) body["expires"] = (span ? "+" : "") + options.expires;
+  if (!options.file.empty() && access(options.file.c_str(), F_OK) == 0)
+    return context.fail({Errc::invalid, fmt::format("the file {} is there already", options.file)});
+  auto answer = context.post("/v1/tokens", body);
+  if (!answer.ok()) return context.fail(answer.error());
+  const std::string token = text_at(*answer, "token");
+  const std::string expires = text_at(*answer, "expires");
+  if (!options.file.empty()) {
+    const auto written = write_secret(options.file, token);
+    if (!written.ok()) {
+      static_cast<void>(context.client.remove("/v1/tokens/" + escape(text_at(*answer, "id"))));
+      return context.fail(written.error());
+    }
+    answer->erase("token");
+  }
+  if (context.json) return context.out(answer->dump(2) + "\n"), 0;
+  context.note(fmt::format("token {} of {}, {}; it is not shown again", text_at(*answer, "id"),
+                           text_at(*answer, "user"),
+                           expires.empty() ? "without end" : "until " + expires));
+  if (options.file.empty()) context.out(token + "\n");
+  return 0;
+}
+
+int token_list(const Context& context) {
+  auto answer = context.get("/v1/tokens");
+  if (!answer.ok()) return context.fail(answer.error());
+  if (context.json) return context.out(answer->dump(2) + "\n"), 0;
+  Table table({"TOKEN", "USER", "MADE", "BY", "EXPIRES", "MAY"});
+  const auto now = now_unix_ms();
+  for (const auto& token : list_at(*answer, "tokens")) {
+    if (context.quiet) {
+      context.out(text_at(token, "id") + "\n");
+      continue;
+    }
+    const std::string expires = text_at(token, "expires");
+    table.add({text_at(token, "id"), text_at(token, "user"), relative(text_at(token, "made"), now),
+               text_at(token, "by"), expires.empty() ? "never" : relative(expires, now),
+               flag_at(token, "read_only") ? "look" : "act"});
+  }
+  if (context.quiet) return 0;
+  if (table.empty())
+    context.note("no tokens; `busbar token create` makes one");
+  else
+    context.out(table.text(context.screen));
+  return 0;
+}
+
+int token_revoke(const Context& context, const std::string& id) {
+  auto response = context.client.remove("/v1/tokens/" + escape(id));
+  if (!response.ok()) return context.fail(response.error());
+  return answer_changed(context, Result<Json>(Json::parse(response->body, nullptr, false)));
 }
 
 namespace {

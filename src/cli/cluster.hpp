@@ -29,6 +29,13 @@ struct AdoptOptions {
 };
 int adopt(const Context& context, const AdoptOptions& options);
 int config_clock(const Context& context, const std::string& answer);
+struct TokenOptions {
+  std::string user, expires, file, id;
+  bool read_only = false;
+};
+int token_create(const Context& context, const TokenOptions& options);
+int token_list(const Context& context);
+int token_revoke(const Context& context, const std::string& id);
 int events(const Context& context, bool follow, const std::string& job);
 
 }  // namespace busbar::cli

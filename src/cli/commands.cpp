@@ -37,6 +37,8 @@ struct Tree {
   UpOptions up;
   ReservationOptions reservation;
   AdoptOptions adopt;
+  ProgressOptions progress;
+  TokenOptions token;
   std::vector<std::string> references, files, command;
   std::string reference, reason, state, name, until = "ended", shell, only_job;
   double timeout_seconds = -1;
@@ -174,6 +176,14 @@ void add_changing(Tree& t) {
   update->add_option("--parallel", t.update.parallel, "Units at once; 0: no limit");
 }
 
+void add_progress(Tree& t) {
+  CLI::App* progress = add(t, "progress", "Say from inside a job how far it is",
+                           [&t](const Context& c) { return cli::progress(c, t.progress); });
+  progress->add_option("done", t.progress.done, "Work done, in units of your own")->required();
+  progress->add_option("--total", t.progress.total, "All there is to do");
+  progress->add_option("--rate", t.progress.rate_per_hour, "Units in an hour; found otherwise");
+}
+
 void add_nodes(Tree& t) {
   t.group = "Nodes and tenants";
   CLI::App* list = add(t, "nodes", "List nodes, or show one",
@@ -231,6 +241,23 @@ void add_reservations(Tree& t) {
   end->add_option("name", t.name, "Name")->required();
   end->callback([&t] { t.action = [&t](const Context& c) { return end_reservation(c, t.name); }; });
   group->add_subcommand("list", "List reservations")->callback([&t] { t.action = reservations; });
+}
+
+void add_tokens(Tree& t) {
+  CLI::App* group = t.app.add_subcommand("token", "Tokens for use over TCP")->group(t.group);
+  group->require_subcommand(1);
+  CLI::App* create = group->add_subcommand("create", "Make a token and print it once");
+  create->add_option("--user", t.token.user, "For this user; operators only");
+  create->add_option("--expires", t.token.expires, "After so long, such as 30d, or never; 90d");
+  create->add_flag("--read-only", t.token.read_only, "It may look and change nothing");
+  create->add_option("--file", t.token.file, "Write it to this new file instead, mode 0600");
+  create->callback(
+      [&t] { t.action = [&t](const Context& c) { return token_create(c, t.token); }; });
+  group->add_subcommand("list", "List tokens")->callback([&t] { t.action = token_list; });
+  CLI::App* revoke = group->add_subcommand("revoke", "Make a token worthless");
+  revoke->add_option("token", t.token.id, "Its id, as the list shows it")->required();
+  revoke->callback(
+      [&t] { t.action = [&t](const Context& c) { return token_revoke(c, t.token.id); }; });
 }
 
 void add_daemon(Tree& t) {
@@ -316,9 +343,11 @@ std::unique_ptr<Tree> make_tree() {
   add_listing(*tree);
   add_following(*tree);
   add_changing(*tree);
+  add_progress(*tree);
   add_nodes(*tree);
   add_reservations(*tree);
   add_daemon(*tree);
+  add_tokens(*tree);
   add_version(*tree);
   return tree;
 }

@@ -164,6 +164,17 @@ Result<Ok> skip_to_tail(const Context& context, Reader& reader, std::int64_t lin
 
 namespace {
 
+// Says once that nothing happens before somebody releases it, and why.
+void note_held(const Context& context, const std::string& reference, const Json& job, bool& said) {
+  const Json& units = object_at(job, "units");
+  const bool held = integer_at(units, "held") > 0 && integer_at(units, "waiting") == 0 &&
+                    integer_at(units, "running") == 0;
+  if (held && !said)
+    context.note(fmt::format("job {} does not start: {}; `busbar release {}` lets it go", reference,
+                             text_at(job, "reason"), reference));
+  said = held;
+}
+
 // Until the end, or until Ctrl-C; the exit code of trouble.
 int print_logs(const Context& context, const std::string& reference, const LogOptions& options) {
   auto readers = readers_of(context, reference, options);
@@ -244,11 +255,13 @@ int follow_to_end(const Context& context, const std::string& reference) {
   LogOptions options;
   options.follow = true;
   const std::string path = "/v1/jobs/" + escape(reference) + "/wait";
+  bool said_held = false;
   while (true) {
     auto started = context.get(path, {{"timeout", "1"}, {"until", "running"}});
     if (interrupted != 0) return detach();
     if (!started.ok()) return context.fail(started.error()), exit_busbar_failed;
     if (flag_at(*started, "done")) break;
+    note_held(context, reference, object_at(*started, "job"), said_held);
   }
   const int followed = print_logs(context, reference, options);
   if (interrupted != 0) return detach();
@@ -257,8 +270,11 @@ int follow_to_end(const Context& context, const std::string& reference) {
     auto answer = context.get(path, {{"timeout", "1"}});
     if (interrupted != 0) return detach();
     if (!answer.ok()) return context.fail(answer.error()), exit_busbar_failed;
-    if (!flag_at(*answer, "done")) continue;
     const Json& job = object_at(*answer, "job");
+    if (!flag_at(*answer, "done")) {
+      note_held(context, reference, job, said_held);
+      continue;
+    }
     if (text_at(job, "state") != "COMPLETED")
       context.note(fmt::format("job {} ended {}: {}", reference, text_at(job, "state"),
                                text_at(job, "reason")));

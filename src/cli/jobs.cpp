@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace busbar::cli {
 namespace {
@@ -60,6 +61,8 @@ void show_attempt(const Context& context, const Json& attempt, std::int64_t now)
       short_seconds(number_at(attempt, "elapsed_seconds")), cores.empty() ? "" : "  cores " + cores,
       devices.empty() ? "" : "  devices " + devices,
       flag_at(attempt, "ready") ? "  ready " + text_at(attempt, "address") : ""));
+  const std::string told = progress_words(attempt, now);
+  if (!told.empty()) context.out(fmt::format("      progress {}\n", told));
   const std::string end = text_at(attempt, "latest_end");
   if (!end.empty()) context.out(fmt::format("      must end {}\n", relative(end, now)));
 }
@@ -81,6 +84,39 @@ void show_past(const Context& context, const std::string& reference) {
 }
 
 }  // namespace
+
+std::string progress_words(const Json& of, std::int64_t now) {
+  const Json& progress = object_at(of, "progress");
+  if (progress.empty()) return "";
+  const std::int64_t done = integer_at(progress, "work_done");
+  const std::int64_t total = integer_at(progress, "work_total");
+  std::string out = fmt::format("{}", done);
+  if (total > 0)
+    out += fmt::format(" of {} ({:.0f}%)", total,
+                       100 * static_cast<double>(done) / static_cast<double>(total));
+  const std::string end = text_at(progress, "predicted_end");
+  if (!end.empty() && done < total) out += ", done " + relative(end, now);
+  return out;
+}
+
+int progress(const Context& context, const ProgressOptions& options) {
+  const char* attempt = std::getenv("BUSBAR_ATTEMPT_NAME");
+  if (attempt == nullptr || *attempt == 0) {
+    fmt::print(stderr,
+               "busbar: `busbar progress` is called by a job, and this is none: "
+               "BUSBAR_ATTEMPT_NAME is not set\n");
+    return exit_usage;
+  }
+  Json body = {{"done", options.done}};
+  if (options.total) body["total"] = *options.total;
+  if (options.rate_per_hour) body["rate_per_hour"] = *options.rate_per_hour;
+  const auto answer = context.post("/v1/attempts/" + escape(attempt) + "/progress", body);
+  if (answer.ok()) return 0;
+  if (answer.error().code != Errc::unavailable) return context.fail(answer.error());
+  // A job must not fail because the daemon is being restarted.
+  context.note("busbar: the progress was not told: " + answer.error().text);
+  return 0;
+}
 
 std::string device_words(const Json& devices) {
   std::vector<std::pair<std::string, double>> models;
@@ -199,15 +235,15 @@ int history(const Context& context, const HistoryOptions& options) {
     }
     const Json& exit = object_at(row, "exit");
     const Json& usage = object_at(row, "usage");
-    table.add(
-        {fmt::format("{}#{}", text_at(row, "ref"), integer_at(row, "attempt")),
-         text_at(row, "job_name"), text_at(row, "user"), text_at(row, "state"),
-         fmt::format("{}", integer_at(exit, "code")), short_seconds(number_at(row, "wait_seconds")),
-         short_seconds(number_at(usage, "wall_seconds")),
-         short_seconds(number_at(usage, "cpu_seconds")),
-         short_bytes(integer_at(usage, "memory_peak_bytes")), joined(list_at(row, "nodes")),
-         text_at(exit, "detail")},
-        state_colour(text_at(row, "state")), 3);
+    table.add({fmt::format("{}#{}", text_at(row, "ref"), integer_at(row, "attempt")),
+               text_at(row, "job_name"), text_at(row, "user"), text_at(row, "state"),
+               integer_at(row, "attempt") == 0 ? "-" : fmt::format("{}", integer_at(exit, "code")),
+               short_seconds(number_at(row, "wait_seconds")),
+               short_seconds(number_at(usage, "wall_seconds")),
+               short_seconds(number_at(usage, "cpu_seconds")),
+               short_bytes(integer_at(usage, "memory_peak_bytes")), joined(list_at(row, "nodes")),
+               text_at(exit, "detail")},
+              state_colour(text_at(row, "state")), 3);
   }
   if (!context.quiet) context.out(table.text(context.screen));
   return 0;
@@ -228,8 +264,7 @@ int explain(const Context& context, const std::string& reference) {
       context.out(fmt::format("  {} unit(s): {}\n", integer_at(verdict, "units"),
                               text_at(verdict, "sentence")));
   const std::string start = text_at(*answer, "predicted_start");
-  if (!start.empty())
-    context.out(fmt::format("predicted start: {} ({})\n", relative(start, now_unix_ms()), start));
+  if (!start.empty()) context.out(fmt::format("predicted start: {}\n", start));
   const auto position = answer->find("position");
   if (position != answer->end() && position->is_number())
     context.out(fmt::format("position in the queue: {} of {}\n", position->get<std::int64_t>(),

@@ -55,6 +55,11 @@ struct UpdateOptions {
   std::optional<std::int64_t> priority, parallel;
 };
 
+struct ProgressOptions {
+  std::int64_t done = 0;
+  std::optional<std::int64_t> total, rate_per_hour;
+};
+
 int submit(const Context& context, const std::vector<std::string>& files, const JobOptions& options,
            bool wait);
 int run(const Context& context, const std::vector<std::string>& command, const JobOptions& options);
@@ -69,6 +74,9 @@ int history(const Context& context, const HistoryOptions& options);
 int explain(const Context& context, const std::string& reference);
 int change(const Context& context, const std::string& verb,
            const std::vector<std::string>& references, const std::string& reason);
+// "120 of 1000 (12%)" of a job's or attempt's progress; "" where none was told.
+std::string progress_words(const Json& of, std::int64_t now);
+int progress(const Context& context, const ProgressOptions& options);
 int update(const Context& context, const std::string& reference, const UpdateOptions& options);
 int wait(const Context& context, const std::vector<std::string>& references,
          const std::string& until, double timeout_seconds);

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 
+#include "cli/jobs.hpp"
+
 namespace busbar::cli {
 namespace {
 
@@ -97,11 +99,13 @@ std::string time_of(const Json& job, std::int64_t now) {
   return short_seconds(static_cast<double>(now - unix_ms_of(started)) / 1000);
 }
 
-std::string where_or_why(const Json& job) {
+std::string where_or_why(const Json& job, std::int64_t now) {
   std::string out = text_at(job, "reason");
   if (!out.empty()) return out;
   for (const auto& node : list_at(job, "nodes"))
     if (node.is_string()) out += (out.empty() ? "" : ",") + node.get<std::string>();
+  const std::string told = progress_words(job, now);
+  if (!told.empty()) out += (out.empty() ? "" : "  ") + told;
   return out;
 }
 
@@ -128,7 +132,7 @@ std::vector<std::string> top_frame(const TopAnswers& answers, const Screen& scre
                text_at(job, "user"), state,
                fmt::format("{}r {}w {}", integer_at(units, "running"), integer_at(units, "waiting"),
                            integer_at(units, "total")),
-               time_of(job, now), text_at(job, "resources"), where_or_why(job)},
+               time_of(job, now), text_at(job, "resources"), where_or_why(job, now)},
               state_colour(state), 3);
   }
   const std::string text = table.empty() ? "" : table.text(screen);

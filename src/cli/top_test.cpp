@@ -35,6 +35,18 @@ TEST(TopFrame, MetersThenRunningJobsThenWaitingOnes) {
   EXPECT_EQ(top_frame(sample(), {}, 40, 0, now), wanted);
 }
 
+TEST(TopFrame, AJobThatTellsHowFarItIsShowsIt) {
+  TopAnswers answers = sample();
+  answers.jobs["jobs"][1]["progress"] = {
+      {"work_done", 120}, {"work_total", 1000}, {"predicted_end", "2030-01-01T00:10:00Z"}};
+  EXPECT_EQ(
+      top_frame(answers, {}, 40, 0, now)[6],
+      "7    runs   bob   RUNNING  1r 0w 1  1m00s      H100:4   n1,n2  120 of 1000 (12%), done "
+      "in 10m00s");
+  answers.jobs["jobs"][1]["progress"] = {{"work_done", 120}, {"work_total", nullptr}};
+  EXPECT_TRUE(top_frame(answers, {}, 40, 0, now)[6].ends_with("n1,n2  120"));
+}
+
 TEST(TopFrame, NeverMoreLinesThanTheTerminal) {
   for (std::size_t height = 1; height < 12; ++height)
     EXPECT_LE(top_frame(sample(), {}, height, 0, now).size(), height);

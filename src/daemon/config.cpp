@@ -17,9 +17,9 @@ using jobfile::yaml::Kind;
 
 constexpr std::string_view log_words[] = {"debug", "info", "warning", "error"};
 constexpr std::string_view top_fields[] = {
-    "state_directory", "log_level", "listen",        "node",           "users",
-    "snapshot_events", "archive",   "tenants",       "default_tenant", "policy",
-    "fair_share",      "limits",    "finished_keep", "cleanup_bound",  "topology_levels"};
+    "state_directory", "log_level",     "listen",        "node",           "users",  "history_keep",
+    "snapshot_events", "archive",       "tenants",       "default_tenant", "policy", "fair_share",
+    "limits",          "finished_keep", "cleanup_bound", "topology_levels"};
 constexpr std::string_view listen_fields[] = {"socket", "tcp", "hosts", "tls", "connections_max"};
 constexpr std::string_view tls_fields[] = {"certificate", "key"};
 constexpr std::string_view node_fields[] = {
@@ -27,7 +27,7 @@ constexpr std::string_view node_fields[] = {
     "ports", "scratch",  "inventory_interval", "simulated_devices", "processes_max"};
 constexpr std::string_view device_fields[] = {"vendor", "model", "memory", "count",
                                               "link_domain_size"};
-constexpr std::string_view user_fields[] = {"operators", "uid_min", "root_jobs"};
+constexpr std::string_view user_fields[] = {"operators", "operator_groups", "uid_min", "root_jobs"};
 constexpr std::string_view tenant_fields[] = {"name",        "weight",        "quota",
                                               "running_max", "submitted_max", "users"};
 constexpr std::string_view policy_fields[] = {"name",    "promises_max",   "backfill",
@@ -126,6 +126,7 @@ void read_users(const MapReader& top, UserConfig& out) {
   if (!at) return;
   const MapReader map(*at.value, at.path, user_fields, top.problems());
   map.get("operators", out.operators);
+  map.get("operator_groups", out.operator_groups);
   map.get("uid_min", out.uid_min, 0, 4'000'000'000);
   map.get("root_jobs", out.root_jobs);
 }
@@ -283,6 +284,8 @@ Result<DaemonConfig> read_config(std::string_view yaml, std::string_view file_na
   }
   top.get("snapshot_events", out.snapshot_events, 100, 1'000'000'000);
   top.get("archive", out.archive);
+  top.get("history_keep", out.history_keep);
+  if (out.history_keep < hours(1)) top.refuse("history_keep", "must be at least 1h");
   top.get("finished_keep", out.core.finished_keep);
   top.get("cleanup_bound", out.core.cleanup_bound);
   top.get("topology_levels", out.core.topology_levels);
@@ -306,9 +309,11 @@ std::string config_text(const DaemonConfig& config) {
     out += fmt::format("  tls: {{certificate: {}, key: {}}}\n", yaml_quoted(listen.tls_certificate),
                        yaml_quoted(listen.tls_key));
   out += node_text(config.node);
-  out += fmt::format("users: {{operators: {}, uid_min: {}, root_jobs: {}}}\n",
-                     list_of(config.users.operators), config.users.uid_min, config.users.root_jobs);
-  out += fmt::format("snapshot_events: {}\narchive: {}\n", config.snapshot_events, config.archive);
+  out += fmt::format("users: {{operators: {}, operator_groups: {}, uid_min: {}, root_jobs: {}}}\n",
+                     list_of(config.users.operators), list_of(config.users.operator_groups),
+                     config.users.uid_min, config.users.root_jobs);
+  out += fmt::format("snapshot_events: {}\narchive: {}\nhistory_keep: {}\n", config.snapshot_events,
+                     config.archive, span_of(config.history_keep));
   return out + core_text(config.core);
 }
 
@@ -322,7 +327,8 @@ std::string needs_restart(const DaemonConfig& before, const DaemonConfig& after)
   note(before.state_directory == after.state_directory, "state_directory");
   note(before.listen == after.listen, "listen");
   note(before.node == after.node, "node");
-  note(before.users == after.users, "users");
+  note(before.users.uid_min == after.users.uid_min, "users: uid_min");
+  note(before.users.root_jobs == after.users.root_jobs, "users: root_jobs");
   note(before.archive == after.archive, "archive");
   note(before.snapshot_events == after.snapshot_events, "snapshot_events");
   return out;

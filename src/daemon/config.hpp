@@ -51,9 +51,10 @@ struct NodeConfig {
 };
 
 struct UserConfig {
-  std::vector<std::string> operators;  // besides root and the daemon's own user
-  std::uint32_t uid_min = 0;           // users below may not submit (a system service sets 1000)
-  bool root_jobs = true;               // whether root may submit
+  std::vector<std::string> operators;        // besides root and the daemon's own user
+  std::vector<std::string> operator_groups;  // groups whose members are operators
+  std::uint32_t uid_min = 0;  // users below may not submit (a system service sets 1000)
+  bool root_jobs = true;      // whether root may submit
   friend bool operator==(const UserConfig&, const UserConfig&) = default;
 };
 
@@ -65,6 +66,7 @@ struct DaemonConfig {
   UserConfig users;
   std::uint64_t snapshot_events = 50'000;  // a snapshot after so many events
   bool archive = false;                    // keep the journal before the last two snapshots
+  Span history_keep = hours(365 * 24);     // finished jobs and what they ran, after they ended
   Config core;
   friend bool operator==(const DaemonConfig&, const DaemonConfig&) = default;
 };

@@ -27,9 +27,10 @@ node:
   output_max: 1G
   processes_max: 4096
   simulated_devices: [{vendor: amd, model: MI300X, memory: 192G, count: 8, link_domain_size: 4}]
-users: {operators: [ada], uid_min: 1000, root_jobs: false}
+users: {operators: [ada], operator_groups: [wheel], uid_min: 1000, root_jobs: false}
 snapshot_events: 1000
 archive: true
+history_keep: 90d
 tenants:
   - {name: red, weight: 300, quota: {cores: 8, memory: 64G, gpu: 2.5}, running_max: 3}
   - {name: blue, users: [ada], submitted_max: 10}
@@ -52,6 +53,8 @@ topology_levels: [row, rack]
   const std::vector<NamedCount> quota = {{"cores", 8000}, {"gpu", 2500}, {"memory", 64LL << 30}};
   EXPECT_EQ(config->core.tenants[1].quota, quota);
   EXPECT_EQ(config->core.default_time_limit, hours(1));
+  EXPECT_EQ(config->history_keep, hours(90 * 24));
+  EXPECT_EQ(read_config("history_keep: unlimited", "f")->history_keep, span_unlimited);
   EXPECT_EQ(read_config(config_text(*config), "again").value(), *config);
 }
 
@@ -64,11 +67,17 @@ TEST(DaemonConfig, ShownConfigurationReadsBackEqual) {
 
 TEST(DaemonConfig, RefusalsNamePlaceAndRemedy) {
   const std::pair<const char*, const char*> rows[] = {
-      {"stat_directory: /x", "state_directory"},      {"listen: {sockett: /x}", "socket"},
-      {"node: {ports: 80-90}", "20000-20999"},        {"tenants: []", "at least one tenant"},
-      {"tenants: [{name: a}, {name: a}]", "twice"},   {"default_tenant: nobody", "names no tenant"},
-      {"policy: {name: magic}", "default"},           {"users: {uid_min: -1}", "uid_min"},
-      {"fair_share: {half_life: 0s}", "at least 1s"}, {"log_level: loud", "warning"}};
+      {"stat_directory: /x", "state_directory"},
+      {"listen: {sockett: /x}", "socket"},
+      {"node: {ports: 80-90}", "20000-20999"},
+      {"tenants: []", "at least one tenant"},
+      {"tenants: [{name: a}, {name: a}]", "twice"},
+      {"default_tenant: nobody", "names no tenant"},
+      {"policy: {name: magic}", "default"},
+      {"users: {uid_min: -1}", "uid_min"},
+      {"fair_share: {half_life: 0s}", "at least 1s"},
+      {"log_level: loud", "warning"},
+      {"history_keep: 1m", "at least 1h"}};
   for (const auto& [text, part] : rows) {
     const auto config = read_config(text, "busbard.yaml");
     ASSERT_FALSE(config.ok()) << text;
@@ -81,11 +90,13 @@ TEST(DaemonConfig, RefusalsNamePlaceAndRemedy) {
 TEST(DaemonConfig, SaysWhatNeedsARestart) {
   DaemonConfig before, after;
   after.core.finished_keep = hours(1);
+  after.history_keep = hours(1);
   EXPECT_EQ(needs_restart(before, after), "");
   after.listen.tcp = "127.0.0.1:1";
   after.node.name = "x";
   after.users.root_jobs = false;
-  EXPECT_EQ(needs_restart(before, after), "listen, node, users");
+  after.users.operators = {"ada"};
+  EXPECT_EQ(needs_restart(before, after), "listen, node, users: root_jobs");
 }
 
 }  // namespace

@@ -13,12 +13,16 @@ namespace busbar::daemon {
 namespace {
 
 constexpr std::chrono::seconds house_interval{5};
+constexpr std::uint64_t prune_rounds = 60;  // of the house: every five minutes
 
 }  // namespace
 
 Daemon::Daemon(DaemonConfig config, std::function<Result<DaemonConfig>()> reread,
                std::function<void()> on_fatal)
-    : config_(std::move(config)), reread_(std::move(reread)), on_fatal_(std::move(on_fatal)) {}
+    : config_(std::move(config)),
+      reread_(std::move(reread)),
+      on_fatal_(std::move(on_fatal)),
+      tokens_(config_.state_directory + "/tokens") {}
 
 Daemon::~Daemon() { stop(); }
 
@@ -27,6 +31,7 @@ local::LocalOptions Daemon::local_options() const {
   out.state_directory = config_.state_directory;
   out.shim_program = host::program_beside("busbar-shim");
   out.scratch_directory = config_.node.scratch;
+  out.api_socket = config_.listen.socket;
   out.node_name = config_.node.name;
   for (const auto& device : config_.node.simulated_devices)
     out.simulated.push_back(
@@ -159,13 +164,28 @@ void Daemon::verdicts(const std::vector<core::Verdict>& verdicts, bool) {
 }
 
 void Daemon::keep_house() {
+  std::uint64_t round = 0;
   std::unique_lock guard(house_lock_);
   while (!house_woken_.wait_for(guard, house_interval, [this] { return stopping_; })) {
     guard.unlock();
+    for (const AttemptProgress& report : progress_.due(clock_.read())) loop_->post(report, {});
+    if (round++ % prune_rounds == 0) prune_history();
     if (replica_->revision().value >= snapshot_revision_.value + config_.snapshot_events)
       save_snapshot();
     guard.lock();
   }
+}
+
+void Daemon::prune_history() {
+  Span keep;
+  {
+    const std::lock_guard guard(config_lock_);
+    keep = config_.history_keep;
+  }
+  const Span since_start = clock_.read() - Tick();
+  if (keep == span_unlimited || since_start <= keep) return;
+  const auto pruned = journal_->prune_history(Tick() + (since_start - keep));
+  if (!pruned.ok()) log_warning("history was not pruned: " + pruned.error().text);
 }
 
 void Daemon::save_snapshot() {
@@ -197,6 +217,15 @@ Result<HistoryPage> Daemon::history(const HistoryQuery& query) { return journal_
 
 Result<HistoryJob> Daemon::history_job(JobId job) { return journal_->history_job(job); }
 
+void Daemon::take_progress(const AttemptProgress& report) {
+  if (const auto now = progress_.offer(report, clock_.read())) loop_->post(*now, {});
+}
+
+void Daemon::on_reload(std::function<Result<Ok>(const DaemonConfig&)> then) {
+  const std::lock_guard guard(config_lock_);
+  on_reload_ = std::move(then);
+}
+
 void Daemon::read_log(const LogRequest& request, LogSink sink) {
   engine_->read_log(request, std::move(sink));
 }
@@ -214,16 +243,22 @@ std::vector<std::string> Daemon::clusters() const { return {engine_->cluster()};
 Result<std::string> Daemon::reload() {
   BUSBAR_TRY(read, reread_());
   std::string restart;
+  std::function<Result<Ok>(const DaemonConfig&)> then;
   {
     const std::lock_guard guard(config_lock_);
     restart = needs_restart(config_, read);
     config_.core = read.core;
+    config_.history_keep = read.history_keep;
+    config_.users.operators = read.users.operators;
+    config_.users.operator_groups = read.users.operator_groups;
+    then = on_reload_;
     config_.log_level = read.log_level;
     set_log_level(read.log_level);
   }
   loop_->post(Configure{read.core}, [](Result<ring::Reply> reply) {
     if (!reply.ok()) log_error("the configuration was refused: " + reply.error().text);
   });
+  if (then) BUSBAR_TRY_OK(then(read));
   log_info("configuration read again");
   if (restart.empty()) return std::string("the configuration is in force");
   return "the configuration is in force, but for these keys, which need a restart: " + restart;

@@ -11,7 +11,9 @@
 #include <thread>
 
 #include "api/backend.hpp"
+#include "api/progress_gate.hpp"
 #include "api/replica.hpp"
+#include "api/tokens.hpp"
 #include "daemon/clock.hpp"
 #include "daemon/config.hpp"
 #include "daemon/loop.hpp"
@@ -35,6 +37,9 @@ class Daemon : public ring::Observer, public api::Backend {
   // Engines detach, attempts go on; what is queued is written; a snapshot is kept.
   void stop();
 
+  // Called after each reload, with what is in force now.
+  void on_reload(std::function<Result<Ok>(const DaemonConfig&)> then);
+
   api::Replica& replica() { return *replica_; }
   const DaemonConfig& config() const { return config_; }
 
@@ -43,6 +48,8 @@ class Daemon : public ring::Observer, public api::Backend {
   Result<std::string> payload(PayloadHash hash) override;
   Result<HistoryPage> history(const HistoryQuery& query) override;
   Result<HistoryJob> history_job(JobId job) override;
+  void take_progress(const AttemptProgress& report) override;
+  api::Tokens& tokens() override { return tokens_; }
   void read_log(const LogRequest& request, LogSink sink) override;
   Tick now() const override;
   std::int64_t unix_ms(Tick at) const override;
@@ -65,18 +72,22 @@ class Daemon : public ring::Observer, public api::Backend {
   void tell_newer(const EventBody& body);
   void keep_house();
   void save_snapshot();
+  void prune_history();
   local::LocalOptions local_options() const;
 
   mutable std::mutex config_lock_;
   DaemonConfig config_;
   std::function<Result<DaemonConfig>()> reread_;
   std::function<void()> on_fatal_;
+  std::function<Result<Ok>(const DaemonConfig&)> on_reload_;
   SystemClock clock_;
   std::unique_ptr<store::SqliteJournal> journal_;
   std::unique_ptr<local::LocalEngine> engine_;
   std::unique_ptr<ring::Ring> ring_;
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<api::Replica> replica_;
+  api::Tokens tokens_;
+  api::ProgressGate progress_;
   std::string installation_;
   std::atomic<std::int64_t> started_at_{0};  // tick; moves with the clock when it is advanced
   Revision snapshot_revision_;

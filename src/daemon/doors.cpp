@@ -27,6 +27,10 @@ Result<api::TcpDoor> tcp_door(const ListenConfig& listen) {
   return door;
 }
 
+api::OperatorRule operators_of(const DaemonConfig& config) {
+  return {config.users.operators, config.users.operator_groups};
+}
+
 }  // namespace
 
 struct Doors::Impl {
@@ -34,6 +38,13 @@ struct Doors::Impl {
   api::Replica& replica;
   DaemonConfig config;
   std::unique_ptr<api::Server> server;
+
+  Result<Ok> load_tokens() {
+    const std::int64_t now = backend.unix_ms(backend.now());
+    BUSBAR_TRY(left_out, backend.tokens().load(!config.listen.tcp.empty(), now));
+    for (const auto& sentence : left_out) log_warning(sentence);
+    return Ok{};
+  }
 };
 
 Doors::Doors(api::Backend& backend, api::Replica& replica, const DaemonConfig& config)
@@ -45,21 +56,26 @@ Result<Ok> Doors::open() {
   const DaemonConfig& config = impl_->config;
   api::ServerOptions options;
   options.unix_door = api::UnixDoor{config.listen.socket};
-  options.operators.users = config.users.operators;
+  options.operators = operators_of(config);
   options.connections_max = config.listen.connections_max;
   if (!config.listen.tcp.empty()) {
     BUSBAR_TRY(door, tcp_door(config.listen));
     options.tcp_door = std::move(door);
-    BUSBAR_TRY(tokens, api::load_tokens(config.state_directory + "/tokens"));
-    for (const auto& sentence : tokens.left_out()) log_warning(sentence);
-    options.tokens = std::move(tokens);
   }
+  BUSBAR_TRY_OK(impl_->load_tokens());
   BUSBAR_TRY(server, api::Server::open(std::move(options), impl_->replica, impl_->backend));
   impl_->server = std::move(server);
   impl_->server->start();
   if (impl_->server->tcp_port() != 0)
     log_info(fmt::format("listens on TCP port {}; tokens are in {}/tokens",
                          impl_->server->tcp_port(), config.state_directory));
+  return Ok{};
+}
+
+Result<Ok> Doors::renew(const DaemonConfig& config) {
+  if (!impl_->server) return Ok{};
+  BUSBAR_TRY_OK(impl_->load_tokens());
+  impl_->server->replace(operators_of(config));
   return Ok{};
 }
 

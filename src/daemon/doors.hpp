@@ -21,6 +21,8 @@ class Doors {
   // unavailable: another daemon answers there, or the port is in use; denied: no right to it.
   Result<Ok> open();
   void close();
+  // Operators and tokens as they are now.
+  Result<Ok> renew(const DaemonConfig& config);
 
  private:
   struct Impl;

@@ -96,6 +96,7 @@ int serve(Daemon& daemon, Doors& doors, const sigset_t& signals) {
       if (!done.ok()) log_error("the configuration was not read: " + done.error().text);
       continue;
     }
+    daemon.on_reload({});
     log_info(signal == SIGUSR1 ? "stopping after a failure" : "stopping; attempts go on");
     doors.close();
     daemon.stop();
@@ -125,6 +126,7 @@ int run(const Arguments& arguments) {
   if (!started.ok()) return refuse(started.error());
   Doors doors(daemon, daemon.replica(), *config);
   const auto opened = doors.open();
+  daemon.on_reload([&doors](const DaemonConfig& read) { return doors.renew(read); });
   if (!opened.ok()) {
     daemon.stop();
     return refuse(opened.error());

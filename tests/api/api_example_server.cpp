@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 
@@ -63,6 +64,15 @@ void fill(TestBackend& backend, const std::string& folder) {
   backend.run(done);
   backend.end(done);
   backend.happen(JobRetired{JobId(4)});
+  Job mine = loose("mine");
+  mine.user.uid = geteuid();
+  backend.add_job(mine);
+  backend.run(backend.grant(unit(5), n1));
+  TokenFacts facts;
+  facts.id = "a1b2c3d4";
+  facts.user = "ada";
+  facts.uid = geteuid();
+  if (!backend.tokens().add(std::string(64, 'a'), facts).ok()) std::abort();
   tell(MakeReservation{"maintenance", {"n2"}, Tick(900'000), Tick(1'900'000), ada.user});
   tell(DrainNode{"n2", "fan", ada.user});
 

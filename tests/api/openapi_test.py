@@ -79,6 +79,22 @@ CALLS = [
     ("post", "/v1/reservations", "/v1/reservations", '{"name": "r"}', 400),
     ("delete", "/v1/reservations/{name}", "/v1/reservations/r", None, 200),
     ("delete", "/v1/reservations/{name}", "/v1/reservations/none", None, 404),
+    ("get", "/v1/jobs", "/v1/jobs?stat=all", None, 400),
+    ("post", "/v1/jobs/{ref}/cancel", "/v1/jobs/4/cancel", None, 200),
+    ("get", "/v1/jobs/{ref}", "/v1/jobs/5", None, 200),
+    ("post", "/v1/attempts/{name}/progress", "/v1/attempts/bb-abc123-5-0x0-1/progress",
+     '{"done": 5, "total": 20}', 202),
+    ("get", "/v1/jobs/{ref}", "/v1/jobs/5", None, 200),
+    ("post", "/v1/attempts/{name}/progress", "/v1/attempts/bb-abc123-5-0x0-1/progress",
+     '{"done": -5}', 400),
+    ("post", "/v1/attempts/{name}/progress", "/v1/attempts/bb-abc123-5-0x0-9/progress",
+     '{"done": 5}', 404),
+    ("get", "/v1/tokens", "/v1/tokens", None, 200),
+    ("post", "/v1/tokens", "/v1/tokens", '{"expires": "+30d", "read_only": true}', 201),
+    ("post", "/v1/tokens", "/v1/tokens", '{"expires": "yesterday"}', 400),
+    ("post", "/v1/tokens", "/v1/tokens", None, 201),
+    ("delete", "/v1/tokens/{id}", "/v1/tokens/a1b2c3d4", None, 200),
+    ("delete", "/v1/tokens/{id}", "/v1/tokens/a1b2c3d4", None, 404),
 ]
 
 

@@ -3,6 +3,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -63,7 +64,13 @@ run: |
     for job in (waiting, running):
         equal(own.wait(job)["state"], "CANCELLED", f"job {job}")
     equal(own.read("runner.bye"), "bye\n", "it was asked to end")
-    equal(own.cli("cancel", waiting).code in (0, 3), True, "again does no harm")
+    again = own.cli("cancel", waiting, running, code=0)
+    equal(again.out.count("ended already"), 2, "again does no harm, and says so")
+    equal(own.show(waiting)["exit_code"], None, "what never ran has no exit code")
+    equal(own.cli("wait", waiting).code, 125, "of wait")
+    row = next(line for line in own.cli("ps", "-a", "--limit", 1000, code=0).out.splitlines()
+               if line.startswith(f"{running} "))
+    expect(re.search(r"CANCELLED\s+1\s+\d", row), "ps -a shows how long it ran", row)
 
 
 def together_cancel_units(own):
@@ -187,7 +194,67 @@ def together_history_and_events(own):
     holds_words(own.cli("tenants", code=0).out, ["physics", "default"], "tenants")
 
 
+def together_a_job_tells_its_progress(own):
+    """In a tight loop, too: what is kept is bounded, and the newest is shown."""
+    job = own.submit(f"""name: teller
+{SMALL}run: |
+  for step in $(seq 40); do {BIN}/busbar progress "$step" --total 100 || exit 1; done
+  touch teller.told
+  while [ ! -e teller.off ]; do sleep 0.1; done
+""")[0]
+    wait_until("it has told all", lambda: (own.work / "teller.told").exists())
+    wait_until("the newest is shown",
+               lambda: (own.show(job)["progress"] or {}).get("work_done") == 40)
+    progress = own.show(job)["progress"]
+    equal(progress["work_total"], 100, "the total")
+    expect(progress["predicted_end"], "an end is predicted", progress)
+    holds_words(own.cli("show", job, code=0).out, ["progress 40 of 100 (40%)"], "show")
+    holds_words(own.cli("top", "--once", code=0).out, ["40 of 100"], "top")
+    name = f"bb-{own.get('/v1/status')['installation']}-{job}-0x0-1"
+    own.write("teller.off", "")
+    own.wait(job)
+    told = own.cli("events", "--job", job, code=0).out.count("has done")
+    expect(1 <= told <= 20, "reports are coalesced", told)
+    equal(own.cli("progress", 1).code, 2, "outside a job")
+    late = own.cli("progress", 1, environment={"BUSBAR_ATTEMPT_NAME": name})
+    equal(late.code, 3, "an attempt that has ended tells nothing")
+
+
 # --- what concerns the whole machine: one at a time
+
+
+def turn_tokens_over_tcp(own):
+    own.stop()
+    own.config.write_text(CONFIG + 'listen: {tcp: "127.0.0.1:0"}\n')
+    own.start()
+    url = "http://127.0.0.1:" + re.findall(r"TCP port (\d+)", own.log_text())[-1]
+    kept = own.work / "kept.token"
+    own.cli("token", "create", "--file", kept, code=0)
+    equal(kept.stat().st_mode & 0o777, 0o600, "its file is private")
+    far = ("--url", url, "--token-file", kept)
+    own.cli(*far, "ps", code=0)
+    equal(own.cli(*far, "token", "create").code, 3, "no token makes another")
+    looking = own.write("looking.token", own.cli("token", "create", "--read-only", "--expires",
+                                                 "30d", code=0).out)
+    looking.chmod(0o600)
+    own.cli("--url", url, "--token-file", looking, "status", code=0)
+    refused = own.cli("--url", url, "--token-file", looking, "run", "--", "true")
+    holds_words(refused.err, ["only look"], "a token that may only look")
+    secrets = [kept.read_text().strip(), looking.read_text().strip()]
+    for path in (own.state / "tokens").glob("*.json"):
+        expect(not any(secret in path.read_text() for secret in secrets), "only hashes are kept")
+    own.stop()
+    own.start()
+    url = "http://127.0.0.1:" + re.findall(r"TCP port (\d+)", own.log_text())[-1]
+    far = ("--url", url, "--token-file", kept)
+    own.cli(*far, "ps", code=0)
+    for token in own.ask("token", "list")["tokens"]:
+        if not token["id"].endswith(".token"):
+            own.cli("token", "revoke", token["id"], code=0)
+    expect(own.cli(*far, "ps").code != 0, "a revoked token is worthless")
+    own.stop()
+    own.config.write_text(CONFIG)
+    own.start()
 
 
 def turn_explain_predicts_a_start(own):
@@ -314,7 +381,7 @@ def turn_jobs_of_another_user(own):
     if probe.returncode != 0:
         skip(f"nobody cannot run {BIN / 'busbar'}")
     text = (f"name: theirs\n{SMALL}directory: {work}\nmemory: 50M\noutput: '%j.out'\n"
-            "run: id -u; id -g; touch made\n")
+            f"run: id -u; id -g; touch made; {BIN}/busbar progress 3 --total 4 || exit 9\n")
     ids = own.cli("--quiet", "submit", "-", code=0, standard_input=text, prefix=prefix).out.split()
     equal(own.cli("wait", *ids, prefix=prefix).code, 0, "it ended well")
     output = work / f"{ids[0]}.out"
@@ -327,6 +394,16 @@ def turn_jobs_of_another_user(own):
     equal(denied.code, 3, "nobody may not cancel root's job")
     equal(own.cli("drain", own.get("/v1/nodes")["nodes"][0]["name"], prefix=prefix).code, 3,
           "nobody is no operator")
+    node = own.get("/v1/nodes")["nodes"][0]["name"]
+    socket = f"listen: {{socket: {reach}/busbar.sock}}\n"
+    own.config.write_text(CONFIG + socket + "users: {operators: [nobody]}\n")
+    done = own.cli("config", "reload", code=0).out
+    expect("restart" not in done, "operators need no restart", done)
+    own.cli("drain", node, code=0, prefix=prefix)
+    own.cli("resume", node, code=0, prefix=prefix)
+    own.config.write_text(CONFIG + socket)
+    own.cli("config", "reload", code=0)
+    equal(own.cli("drain", node, prefix=prefix).code, 3, "nobody is no operator any more")
     sly = own.cli("--quiet", "submit", "-", prefix=prefix, code=0,
                   standard_input=f"name: sly\n{SMALL}output: {own.home}/sly.out\nrun: id -u\n"
                   "restart: {on: [node], backoff: 50ms}\n").out.strip()

@@ -2,12 +2,14 @@
 """Real jobs through a real daemon: what a user is told a job file does, it does."""
 
 import json
+import re
 import shutil
+import subprocess
 import sys
 import time
 
-from harness import (Runner, cases_of, daemon, equal, expect, holds_words, most_at_once, print_log,
-                     skip, stamps, wait_until)
+from harness import (BIN, Runner, cases_of, daemon, equal, expect, holds_words, most_at_once,
+                     print_log, skip, stamps, wait_until)
 
 CONFIG = """log_level: debug
 node:
@@ -58,8 +60,7 @@ def together_missing_program(own):
 
 def together_failed_launches_hold_the_unit(own):
     """What may be the machine's fault is tried again, then held for somebody to look."""
-    for line, word in (("setup: exit 5", "its setup failed with code 5"),
-                       ("directory: /no/such/folder", "cannot enter the working directory"),
+    for line, word in (("directory: /no/such/folder", "cannot enter the working directory"),
                        ("output: /proc/nothing/x", "/proc/nothing")):
         job = own.submit(f"name: unlucky\n{SMALL}{line}\nrun: touch unlucky.ran\n"
                          "restart: {on: [node], backoff: 50ms}\n")[0]
@@ -69,6 +70,32 @@ def together_failed_launches_hold_the_unit(own):
         own.post(f"/v1/jobs/{job}/cancel")
         equal(own.wait(job)["state"], "CANCELLED", "its end")
     expect(not (own.work / "unlucky.ran").exists(), "the program did not run")
+
+
+def together_a_failing_setup_fails_the_attempt(own):
+    """With the setup's own code; `run` ends with it, and the restart rule applies."""
+    job = own.submit(f"name: unready\n{SMALL}setup: exit 5\nrun: touch unready.ran\n")[0]
+    answer = own.wait(job)
+    equal((answer["state"], answer["exit_code"]), ("FAILED", 5), "its end")
+    equal(own.history(job)[0]["exit"]["detail"], "its setup failed with code 5", "its history")
+    again = own.submit(f"name: unready2\n{SMALL}setup: exit 6\nrun: touch unready.ran\n"
+                       "restart: {on: [6], max: 1, backoff: 50ms}\n")[0]
+    equal(own.wait(again)["exit_code"], 6, "the end of the second")
+    equal(len(own.history(again)), 2, "one restart by the rule")
+    expect(not (own.work / "unready.ran").exists(), "the program did not run")
+
+
+def together_run_says_that_its_job_is_held(own):
+    process = subprocess.Popen([str(BIN / "busbar"), "run", "--hold", "--cores", "0.02", "--name",
+                                "patient", "--", "true"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               cwd=own.work, env=own.environment)
+    line = process.stderr.readline()
+    holds_words(line, ["held", "busbar release"], "what run says")
+    own.cli("release", re.search(r"job (\d+)", line)[1], code=0)
+    equal(process.wait(60), 0, "its code after the release")
+    process.stderr.close()
+    process.stdout.close()
 
 
 def together_time_limit_kills_the_tree(own):
