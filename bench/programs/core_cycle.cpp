@@ -12,8 +12,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
+#include <ctime>
 #include <map>
 #include <set>
 
@@ -25,11 +25,14 @@
 namespace busbar::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
+// Processor time of this thread: other work on the machine is not the scheduler's.
+double seconds_now() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
+
+double seconds_since(double start) { return seconds_now() - start; }
 
 struct Turn {
   std::uint64_t claims = 0;
@@ -50,10 +53,10 @@ class Cycles {
     Turn out;
     Ledger& ledger = world_.ledger;
     const core::StepBudget budget{ledger.state.config().policy.slice_steps};
-    const auto start = Clock::now();
+    const auto start = seconds_now();
     do {
-      const auto slice_start = Clock::now();
-      const core::View view{ledger.state, ledger.index, ledger.now};
+      const auto slice_start = seconds_now();
+      const core::View view{ledger.state, ledger.index, ledger.now, &memory_};
       core::Slice slice = core::plan(view, *policy_, cursor_, budget, 1);
       cursor_ = std::move(slice.cursor);
       core::Accepted accepted = core::accept(ledger.state, ledger.index, slice.plan);
@@ -76,6 +79,7 @@ class Cycles {
   World& world_;
   std::unique_ptr<core::Policy> policy_;
   core::Cursor cursor_;
+  core::Memory memory_;
 };
 
 double quantile(std::vector<double> values, double at) {
@@ -100,7 +104,7 @@ std::vector<double> failed_matches(World& world, std::uint32_t rounds) {
       const core::Ask ask =
           core::make_ask(ledger.state, {cohort.job, 0, 0}, unit_class, ledger.now);
       core::Steps steps;
-      const auto start = Clock::now();
+      const auto start = seconds_now();
       const core::Found found = core::find(scratch, *policy, ask, steps);
       const double took = seconds_since(start);
       if (!found.allocation) out.push_back(took);
@@ -135,7 +139,7 @@ double bare_claims_per_s(const World& world, std::uint64_t claims) {
   for (std::uint64_t i = 0; i < world.size.units; ++i) jobs[JobId(i + 1)] = i;
   Entry entry;
   std::memset(&entry, 1, sizeof entry);
-  const auto start = Clock::now();
+  const auto start = seconds_now();
   for (std::uint64_t i = 0; i < claims; ++i) {
     core::Slot& slot = nodes[(i * 7919) % nodes.size()];
     order.erase(slot);
@@ -147,7 +151,7 @@ double bare_claims_per_s(const World& world, std::uint64_t claims) {
   return static_cast<double>(claims) / seconds_since(start);
 }
 
-void run(std::uint64_t seed, WorldSize size) {
+void run(std::uint64_t seed, WorldSize size, std::uint32_t idle_cycles, std::uint32_t ends) {
   World world(size, seed);
   world.submit_all();
   Cycles cycles(world);
@@ -165,19 +169,23 @@ void run(std::uint64_t seed, WorldSize size) {
 
   std::vector<double> idle;
   std::uint64_t started = 0;
-  for (std::uint32_t i = 0; i < 200; ++i) {
+  std::uint64_t idle_steps = 0;
+  for (std::uint32_t i = 0; i < idle_cycles; ++i) {
     world.ledger.now = world.ledger.now + seconds(1);
     world.submit();
     const Turn turn = cycles.turn();
+    idle_steps += turn.steps;
     if (turn.claims == 0)
       idle.push_back(turn.seconds * 1000);
     else
       ++started;
   }
   fmt::print(
-      "idle: {} cycles, {} in which something started, p50 {:.3f} ms, p99 {:.3f} ms, most "
+      "idle: {} cycles, {} in which something started, {} steps, p50 {:.3f} ms, p99 {:.3f} ms, "
+      "most "
       "{:.3f} ms\n",
-      idle.size(), started, quantile(idle, 0.5), quantile(idle, 0.99), quantile(idle, 1));
+      idle.size(), started, idle_steps, quantile(idle, 0.5), quantile(idle, 0.99),
+      quantile(idle, 1));
 
   std::vector<double> failed = failed_matches(world, 20);
   for (double& each : failed) each *= 1e6;
@@ -186,7 +194,7 @@ void run(std::uint64_t seed, WorldSize size) {
 
   std::vector<double> turnover;
   std::uint64_t placed = 0;
-  for (std::uint32_t i = 0; i < 100; ++i) {
+  for (std::uint32_t i = 0; i < ends; ++i) {
     world.ledger.now = world.ledger.now + seconds(1);
     end_one(world);
     const Turn turn = cycles.turn();
@@ -209,7 +217,10 @@ void run(std::uint64_t seed, WorldSize size) {
 
 int main(int argc, char** argv) {
   busbar::bench::WorldSize size;
-  if (argc > 2) size.nodes = static_cast<std::uint32_t>(std::atoi(argv[2]));
-  if (argc > 3) size.units = static_cast<std::uint32_t>(std::atoi(argv[3]));
-  busbar::bench::run(argc > 1 ? static_cast<std::uint64_t>(std::atoll(argv[1])) : 1, size);
+  const auto number = [&](int at, std::uint32_t otherwise) {
+    return argc > at ? static_cast<std::uint32_t>(std::atoi(argv[at])) : otherwise;
+  };
+  size.nodes = number(2, size.nodes);
+  size.units = number(3, size.units);
+  busbar::bench::run(number(1, 1), size, number(4, 200), number(5, 100));
 }

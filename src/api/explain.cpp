@@ -73,19 +73,17 @@ std::string units_text(std::uint64_t count) {
 
 // `likely` is when the job's first waiting unit should start.
 void add_verdicts(const Lens& lens, const core::JobRecord& record, Tick likely, Explanation& out) {
-  for (auto at = lens.view.verdicts.lower_bound({record.job.id, 0});
-       at != lens.view.verdicts.end() && at->first.first == record.job.id; ++at) {
-    for (const core::Verdict& verdict : at->second) {
-      const Tick start = out.verdicts.empty() ? likely : tick_never;
-      VerdictView view{record.job.groups[verdict.group].name, verdict,
-                       core::explain(lens.view.state, verdict, lens.now, start),
-                       lens.moment_if(std::min(verdict.start_estimate, start))};
-      if (out.verdicts.empty()) out.start_told = core::tells_start(verdict, start);
-      out.verdicts.push_back(std::move(view));
-      for (const JobId blocker : verdict.blockers) {
-        if (std::count(out.blockers.begin(), out.blockers.end(), blocker) == 0)
-          out.blockers.push_back(blocker);
-      }
+  for (const core::Verdict& verdict :
+       lens.view.verdicts.of(lens.view.state, lens.view.index, record.job.id, lens.now)) {
+    const Tick start = out.verdicts.empty() ? likely : tick_never;
+    VerdictView view{record.job.groups[verdict.group].name, verdict,
+                     core::explain(lens.view.state, verdict, lens.now, start),
+                     lens.moment_if(std::min(verdict.start_estimate, start))};
+    if (out.verdicts.empty()) out.start_told = core::tells_start(verdict, start);
+    out.verdicts.push_back(std::move(view));
+    for (const JobId blocker : verdict.blockers) {
+      if (std::count(out.blockers.begin(), out.blockers.end(), blocker) == 0)
+        out.blockers.push_back(blocker);
     }
   }
 }
@@ -100,7 +98,7 @@ std::optional<UnitId> first_waiting(const core::JobRecord& record) {
 
 // A promise or what the last cycle estimated; else computed now.
 Tick likely_start(const Lens& lens, const core::Policy& policy, const core::JobRecord& record) {
-  const Tick known = predicted_start(lens.view, record);
+  const Tick known = predicted_start(lens, record);
   const auto unit = first_waiting(record);
   if (known != tick_never || !unit) return known;
   const core::View view{lens.view.state, lens.view.index, lens.now};

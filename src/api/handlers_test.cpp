@@ -484,7 +484,7 @@ TEST_F(Handlers, AVerdictIsTheReasonAndTheExplanation) {
   verdict.free = 1000;
   verdict.capacity = 8000;
   verdict.start_estimate = Tick(61'000);
-  backend_.replica().publish({verdict});
+  backend_.replica().publish({{verdict}, {}}, true);
   for (int i = 0; i < 200 && get("/v1/jobs")["jobs"][0]["reason"].is_null(); ++i) usleep(5000);
   EXPECT_EQ(get("/v1/jobs")["jobs"][0]["reason"], "Resources: wants 4 cores, 1 free");
   const json why = get("/v1/jobs/1/explain");

@@ -137,33 +137,33 @@ std::string short_reason(const core::Verdict& verdict) {
   return text;
 }
 
-std::optional<std::string> waiting_line(const ReadView& view, const core::JobRecord& record) {
-  const auto begin = view.verdicts.lower_bound({record.job.id, 0});
-  for (auto at = begin; at != view.verdicts.end() && at->first.first == record.job.id; ++at) {
-    if (at->second.empty()) continue;
-    const core::Verdict& verdict = at->second.front();
-    if (verdict.reason != core::Reason::held || record.hold_reason.empty())
-      return short_reason(verdict);
-    return "Held: " + record.hold_reason;
+std::optional<std::string> waiting_line(const Lens& lens, const core::JobRecord& record) {
+  if (record.waiting > 0) {
+    const auto verdicts =
+        lens.view.verdicts.of(lens.view.state, lens.view.index, record.job.id, lens.now);
+    if (!verdicts.empty()) {
+      const core::Verdict& verdict = verdicts.front();
+      if (verdict.reason != core::Reason::held || record.hold_reason.empty())
+        return short_reason(verdict);
+      return "Held: " + record.hold_reason;
+    }
   }
   if (record.waiting == 0 && record.held > 0)
     return record.hold_reason.empty() ? "Held" : "Held: " + record.hold_reason;
   return {};
 }
 
-Tick predicted_start(const ReadView& view, const core::JobRecord& record) {
+Tick predicted_start(const Lens& lens, const core::JobRecord& record) {
   Tick earliest = tick_never;
-  const auto& promises = view.state.promises();
+  const auto& promises = lens.view.state.promises();
   for (auto at = promises.lower_bound({record.job.id, 0, 0});
        at != promises.end() && at->first.job == record.job.id; ++at)
     earliest = std::min(earliest, at->second.at);
-  for (auto at = view.verdicts.lower_bound({record.job.id, 0});
-       at != view.verdicts.end() && at->first.first == record.job.id; ++at) {
-    for (const core::Verdict& verdict : at->second) {
-      // The estimate of one that is held back is the start of the job it must not delay.
-      const bool of_others = verdict.reason == core::Reason::reserved && !verdict.blockers.empty();
-      if (!of_others) earliest = std::min(earliest, verdict.start_estimate);
-    }
+  for (const core::Verdict& verdict :
+       lens.view.verdicts.of(lens.view.state, lens.view.index, record.job.id, lens.now)) {
+    // The estimate of one that is held back is the start of the job it must not delay.
+    const bool of_others = verdict.reason == core::Reason::reserved && !verdict.blockers.empty();
+    if (!of_others) earliest = std::min(earliest, verdict.start_estimate);
   }
   return earliest;
 }
@@ -180,8 +180,8 @@ JobView job_view(const Lens& lens, const core::JobRecord& record) {
     if (ran_at_all(record)) view.exit_code = record.exit_code;
     view.reason = ended_line(view.state, record.exit_code, record.close_reason);
   } else if (record.live == 0) {
-    view.reason = waiting_line(lens.view, record);
-    view.predicted_start = lens.moment_if(predicted_start(lens.view, record));
+    view.reason = waiting_line(lens, record);
+    view.predicted_start = lens.moment_if(predicted_start(lens, record));
   }
   return view;
 }

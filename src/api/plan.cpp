@@ -112,7 +112,7 @@ Outcome plan_jobs(const Call& call) {
   for (EventBody& body : decided.events)
     decided.copy.apply({Revision(decided.copy.revision().value + 1), decided.now, body});
   const core::Index index(decided.copy);
-  const Verdicts no_verdicts;
+  const core::VerdictBook no_verdicts;
   const std::set<JobId> no_jobs;
   const ReadView shown{decided.copy, index, no_verdicts, no_jobs};
   const Lens lens{shown, call.backend, decided.now};

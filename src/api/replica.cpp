@@ -45,13 +45,13 @@ Replica::~Replica() { stop(); }
 
 void Replica::feed(Events events) {
   const std::lock_guard hold(fed_lock_);
-  queue_.push_back({std::move(events), {}});
+  queue_.push_back({std::move(events), {}, false});
   fed_.notify_one();
 }
 
-void Replica::publish(std::vector<core::Verdict> verdicts) {
+void Replica::publish(core::Verdicts verdicts, bool finished) {
   const std::lock_guard hold(fed_lock_);
-  queue_.push_back({{}, std::move(verdicts)});
+  queue_.push_back({{}, std::move(verdicts), finished});
   fed_.notify_one();
 }
 
@@ -79,7 +79,10 @@ void Replica::run() {
     }
     for (Fed& fed : batch) {
       if (!fed.events.empty()) apply(fed.events);
-      if (!fed.verdicts.empty()) put(std::move(fed.verdicts));
+      if (fed.verdicts.empty() && !fed.finished) continue;
+      const std::lock_guard gate(gate_);
+      const std::unique_lock hold(lock_);
+      verdicts_.put(fed.verdicts, fed.finished);
     }
     const std::lock_guard hold(listener_lock_);
     if (listener_) listener_(revision());
@@ -123,23 +126,8 @@ void Replica::note_jobs(const Event& event) {
       active_.erase(id);
     }
     if (active && record->waiting + record->held > 0) return;
-    verdicts_.erase(verdicts_.lower_bound({id, 0}), verdicts_.upper_bound({id, ~0U}));
+    verdicts_.forget(id);
   });
-}
-
-void Replica::put(std::vector<core::Verdict> verdicts) {
-  const std::lock_guard gate(gate_);
-  const std::unique_lock hold(lock_);
-  for (const core::Verdict& verdict : verdicts) verdicts_[{verdict.job, verdict.group}].clear();
-  for (core::Verdict& verdict : verdicts) {
-    const VerdictKey key{verdict.job, verdict.group};
-    const core::JobRecord* record = state_.find(verdict.job);
-    if (record == nullptr || record->waiting + record->held == 0) {
-      verdicts_.erase(key);
-    } else {
-      verdicts_[key].push_back(std::move(verdict));
-    }
-  }
 }
 
 Revision Replica::revision() const { return Revision(revision_.load()); }

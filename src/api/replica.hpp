@@ -25,21 +25,18 @@
 #include <utility>
 #include <vector>
 
-#include "core/explain/verdict.hpp"
+#include "core/explain/verdict_book.hpp"
 #include "core/fit/index.hpp"
 #include "core/state/state.hpp"
 #include "model/event.hpp"
 
 namespace busbar::api {
 
-using VerdictKey = std::pair<JobId, std::uint32_t>;  // job and task group
-using Verdicts = std::map<VerdictKey, std::vector<core::Verdict>>;
-
 // All that a reader may look at while it holds the lock.
 struct ReadView {
   const core::State& state;
   const core::Index& index;
-  const Verdicts& verdicts;
+  const core::VerdictBook& verdicts;
   const std::set<JobId>& active;  // jobs of which a unit waits, is held or lives
 };
 
@@ -59,8 +56,8 @@ class Replica {
   Replica& operator=(const Replica&) = delete;
 
   void feed(Events events);
-  // Verdicts of the cohorts of one slice; they replace those of the same job and group.
-  void publish(std::vector<core::Verdict> verdicts);
+  // Verdicts of one slice; `finished` when it was the last of its cycle.
+  void publish(core::Verdicts verdicts, bool finished);
   // Wakes everybody who waits and ends the thread; what was fed before is applied.
   void stop();
 
@@ -82,11 +79,11 @@ class Replica {
   void run();
   void apply(const Events& events);
   void note_jobs(const Event& event);
-  void put(std::vector<core::Verdict> verdicts);
 
   struct Fed {
     Events events;
-    std::vector<core::Verdict> verdicts;
+    core::Verdicts verdicts;
+    bool finished = false;  // a cycle
   };
 
   const std::size_t events_kept_;
@@ -94,7 +91,7 @@ class Replica {
   mutable std::shared_mutex lock_;
   core::State state_;
   core::Index index_;
-  Verdicts verdicts_;
+  core::VerdictBook verdicts_;
   std::set<JobId> active_;
 
   mutable std::mutex kept_lock_;

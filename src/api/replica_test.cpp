@@ -37,7 +37,7 @@ TEST(Replica, AJobThatEndsIsNoLongerActiveAndHasNoVerdict) {
   Replica replica(world.state);
   core::Verdict verdict;
   verdict.job = JobId(1);
-  replica.publish({verdict});
+  replica.publish({{verdict}, {}}, true);
   const std::size_t before = world.events.size();
   const AttemptId attempt = world.grant(core::testing::unit(1), n1);
   world.end(attempt);
@@ -46,7 +46,7 @@ TEST(Replica, AJobThatEndsIsNoLongerActiveAndHasNoVerdict) {
   ASSERT_TRUE(replica.wait_for(world.state.revision(), 10s));
   replica.with([&](const ReadView& view) {
     EXPECT_TRUE(view.active.empty());
-    EXPECT_TRUE(view.verdicts.empty());
+    EXPECT_TRUE(view.verdicts.of(view.state, view.index, JobId(1), world.now).empty());
   });
 }
 

@@ -263,13 +263,13 @@ UnitRunView unit_run(const Lens& lens, const core::JobRecord& record, std::uint3
 // The number of the unit's newest attempt, 0 where it has none or State no longer knows.
 std::uint32_t newest_attempt(const core::State& state, const UnitId& unit);
 // "Resources: wants 4 H100, 2 free". Nothing when no slice has looked at the job yet.
-std::optional<std::string> waiting_line(const ReadView& view, const core::JobRecord& record);
+std::optional<std::string> waiting_line(const Lens& lens, const core::JobRecord& record);
 std::string short_reason(const core::Verdict& verdict);
 // "2 cores, 4G, H100:2"
 std::string resources_line(const Resources& resources);
 // False where nothing of the job ever ran, so that there is no exit code.
 bool ran_at_all(const core::JobRecord& record);
 // An earliest promised or estimated start, or never.
-Tick predicted_start(const ReadView& view, const core::JobRecord& record);
+Tick predicted_start(const Lens& lens, const core::JobRecord& record);
 
 }  // namespace busbar::api

@@ -159,8 +159,8 @@ void Daemon::tell_withheld(Span withheld) {
       format_span(withheld)));
 }
 
-void Daemon::verdicts(const std::vector<core::Verdict>& verdicts, bool) {
-  if (!verdicts.empty()) replica_->publish(verdicts);
+void Daemon::verdicts(const core::Verdicts& verdicts, bool cycle_finished) {
+  replica_->publish(verdicts, cycle_finished);
 }
 
 void Daemon::keep_house() {

@@ -67,7 +67,7 @@ class Daemon : public ring::Observer, public api::Backend {
 
  private:
   void durable_events(const Events& events) override;
-  void verdicts(const std::vector<core::Verdict>& verdicts, bool cycle_finished) override;
+  void verdicts(const core::Verdicts& verdicts, bool cycle_finished) override;
   static void tell_withheld(Span withheld);
   void tell_newer(const EventBody& body);
   void keep_house();

@@ -333,7 +333,7 @@ void Ring::plan_slice(Tick now) {
     ++counters_.cycles;
     dirty_ = false;
   }
-  const core::View view{state_, *index_, now};
+  const core::View view{state_, *index_, now, &memory_};
   const Revision input = state_.revision();
   const std::uint64_t seed = mix(options_.seed, input.value);
   const core::StepBudget budget{state_.config().policy.slice_steps};

@@ -42,9 +42,9 @@ class Observer {
  public:
   virtual ~Observer() = default;
   virtual void durable_events(const Events& events) = 0;
-  // Of the cohorts the last slice looked at and did not start; `cycle_finished` when the walk is
-  // complete.
-  virtual void verdicts(const std::vector<core::Verdict>& verdicts, bool cycle_finished) = 0;
+  // Of the cohorts and classes the last slice looked at and did not start; `cycle_finished` when
+  // the walk is complete.
+  virtual void verdicts(const core::Verdicts& verdicts, bool cycle_finished) = 0;
 };
 
 struct RingOptions {
@@ -141,8 +141,9 @@ class Ring {
   Tick requests_wait_until_;
   Batch batch_;
   core::Cursor cursor_;
-  Tick planned_at_;    // of the last slice: what was due until then it has seen
-  bool dirty_ = true;  // something since the last cycle's start may change a decision
+  core::Memory memory_;  // of the scheduler, never changes an answer
+  Tick planned_at_;      // of the last slice: what was due until then it has seen
+  bool dirty_ = true;    // something since the last cycle's start may change a decision
   Tick next_look_up_{0};
   RingCounters counters_;
 };

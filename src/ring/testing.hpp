@@ -113,8 +113,8 @@ class FakeObserver : public Observer {
       if (!std::holds_alternative<SliceDecided>(event.body))
         log_.push_back("observe " + std::string(event_words[event.body.index()]));
   }
-  void verdicts(const std::vector<core::Verdict>& verdicts, bool) override {
-    seen += verdicts.size();
+  void verdicts(const core::Verdicts& verdicts, bool) override {
+    seen += verdicts.cohorts.size() + verdicts.classes.size();
   }
   std::size_t seen = 0;
 

@@ -75,8 +75,8 @@ class Simulation : public ring::Observer {
       expect(journal_.save_snapshot(replica_.revision(), core::encode_state(replica_)).ok(),
              "a snapshot was refused");
   }
-  void verdicts(const std::vector<core::Verdict>& verdicts, bool) override {
-    for (const auto& verdict : verdicts) why_[verdict.job] = verdict;
+  void verdicts(const core::Verdicts& verdicts, bool cycle_finished) override {
+    why_.put(verdicts, cycle_finished);
   }
 
   void start() {
@@ -322,16 +322,20 @@ class Simulation : public ring::Observer {
     return true;
   }
 
+  std::string words_of(JobId id, const core::JobRecord& record) const {
+    const auto verdicts = why_.of(ring_->state(), ring_->index(), id, ring_->state().now());
+    const core::Verdict why = verdicts.empty() ? core::Verdict{} : verdicts.front();
+    return fmt::format(" {}(waiting {}, held {}, live {}: {} {} {}/{}/{})", id.value,
+                       record.waiting, record.held, record.live, to_string(why.reason),
+                       why.resource, why.wanted, why.free, why.capacity);
+  }
+
   void check_end() {
     if (!all_ended()) {
       std::string who;
       if (ring_)
         for (const auto& [id, record] : ring_->state().jobs())
-          if (!record.ended_all())
-            who +=
-                fmt::format(" {}(waiting {}, held {}, live {}: {} {} {}/{}/{})", id.value,
-                            record.waiting, record.held, record.live, to_string(why_[id].reason),
-                            why_[id].resource, why_[id].wanted, why_[id].free, why_[id].capacity);
+          if (!record.ended_all()) who += words_of(id, record);
       return fail("work never ended:" + who);
     }
     for (const JobId job : acknowledged_) {
@@ -390,7 +394,7 @@ class Simulation : public ring::Observer {
   History history_;
   std::set<std::string> answered_;
   std::set<JobId> acknowledged_;
-  std::map<JobId, core::Verdict> why_;
+  core::VerdictBook why_;
   SimulationResult result_;
   std::uint64_t life_ = 0;
   std::uint64_t batches_ = 0;

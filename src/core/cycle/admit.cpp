@@ -4,28 +4,6 @@
 
 namespace busbar::core {
 
-// A dependency that has left State had ended, and nobody waited for it then: it counts as met.
-DependencyState dependency_state(const State& state, const Dependency& dependency) {
-  const JobRecord* on = state.find(dependency.job);
-  if (on == nullptr) return DependencyState::met;
-  const bool ended = on->ended_all();
-  const auto met = [&](bool holds) {
-    if (holds) return DependencyState::met;
-    return ended ? DependencyState::never : DependencyState::waits;
-  };
-  switch (dependency.kind) {
-    case DependencyKind::ok:
-      return met(ended && on->failed == 0);
-    case DependencyKind::any:
-      return met(ended);
-    case DependencyKind::failed:
-      return met(ended && on->failed > 0);
-    case DependencyKind::ready:
-      return met(on->live > 0 && on->ready == on->live && on->waiting == 0 && on->held == 0);
-  }
-  return DependencyState::waits;
-}
-
 std::optional<std::string> never_admitted(const State& state, const Job& job) {
   for (const auto& dependency : job.after) {
     if (dependency_state(state, dependency) != DependencyState::never) continue;

@@ -7,11 +7,10 @@
 
 #include "core/explain/verdict.hpp"
 #include "core/fit/scratch.hpp"
+#include "core/state/dependency.hpp"
 
 namespace busbar::core {
 
-enum class DependencyState : std::uint8_t { met, waits, never };
-DependencyState dependency_state(const State& state, const Dependency& dependency);
 // "dependency 12 failed" when one of the job's dependencies can never be met.
 std::optional<std::string> never_admitted(const State& state, const Job& job);
 

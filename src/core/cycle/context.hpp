@@ -15,6 +15,8 @@
 
 namespace busbar::core {
 
+constexpr TenantId nobody{0xffffffff};
+
 // A class that found no place in this slice; units that would end as late or later need not try.
 struct Memo {
   Tick shortest_end = tick_never;
@@ -37,7 +39,8 @@ struct Context {
         policy(policy_in),
         cursor(cursor_in),
         budget(budget_in),
-        scratch(view_in.state, view_in.index, view_in.now) {}
+        scratch(view_in.state, view_in.index, view_in.now, view_in.memory),
+        same_room(cursor_in.same_room && cursor_in.room == view_in.index.room_since()) {}
 
   const View& view;
   const Policy& policy;
@@ -49,10 +52,24 @@ struct Context {
   std::uint32_t backfilled = 0;  // units searched behind the heads in this slice
   // By unit class and tenant; the tenant is `nobody` where its quota played no part.
   std::map<std::pair<std::uint64_t, TenantId>, Memo> failed;
+  // Classes of the band under way of which not even the unit with the shortest limit finds a place.
+  std::set<std::uint64_t> full;
+  bool same_room;       // see Cursor::same_room; false once something else was decided since
+  bool reopen = false;  // what is passed over has changed: the order must be opened again
   std::set<UnitId> started;
   std::set<CohortId> closed;
   std::optional<UnitId> first_head;
 
+  bool wants_heads() const {
+    const PolicyConfig& chosen = view.state.config().policy;
+    return chosen.reserve && cursor.heads < chosen.promises_max;
+  }
+  // Whether nothing of the tenant's line of this class can start, nor be a head.
+  bool passes_over(TenantId tenant, std::uint64_t unit_class) const {
+    if (!wants_heads() && full.contains(unit_class)) return true;
+    const auto memo = failed.find({unit_class, tenant});
+    return memo != failed.end() && memo->second.shortest_end == Tick(0);
+  }
   bool spent() const {
     return steps.used >= budget.steps || backfilled >= view.state.config().policy.backfill_depth;
   }
@@ -62,7 +79,11 @@ struct Context {
 void expire(Context& context);         // expire.cpp
 void keep_promises(Context& context);  // promises.cpp
 void walk(Context& context);           // place.cpp: admit, order, place, reserve, backfill
-void report_held(Context& context);    // verdicts.cpp
+void close_doomed(Context& context);   // expire.cpp
+
+// probe.cpp: fills Context::full for the band under way, by one search for each class.
+void probe(Context& context, const Band& band);
+void probe_class(Context& context, const Band& band, std::uint64_t unit_class);
 
 // reserve.cpp: a promise for a head that waits, or the one it has; its tick and who is in the way.
 struct Standing {
@@ -78,6 +99,14 @@ void void_broken(Context& context, const Ask& ask);
 
 // place.cpp
 void start(Context& context, const Ask& ask, Allocation allocation);
+
+// verdicts.cpp: says why the class waits, for one tenant or for all.
+void say_class(Context& context, std::optional<TenantId> tenant,
+               std::optional<std::uint64_t> unit_class, const Miss& miss);
+
+// place.cpp: notes that the class of the ask found no place, for the tenant alone where its quota
+// was the reason, and says so.
+void remember(Context& context, const Ask& ask, const Miss& miss);
 
 // verdicts.cpp
 Verdict verdict_of(const Context& context, const CohortId& cohort, std::uint64_t units,

@@ -51,8 +51,11 @@ void CycleWorld::cycle() {
   bool again = true;
   while (again) {
     again = false;
-    verdicts.clear();
-    Cursor cursor;
+    Cursor next;
+    next.config_version = cursor.config_version;
+    next.room = cursor.room;
+    next.hopeless = cursor.hopeless;
+    cursor = next;
     std::size_t slices = 0;
     do {
       const Slice slice = plan(view(), *policy, cursor, budget, 1);
@@ -64,11 +67,15 @@ void CycleWorld::cycle() {
         accepted.push_back(body);
         apply(body);
       }
-      verdicts.insert(verdicts.end(), slice.plan.verdicts.begin(), slice.plan.verdicts.end());
+      book.put(slice.plan.verdicts, slice.cursor.finished);
       cursor = slice.cursor;
       check(++slices < 1'000'000, "a cycle does not end");
     } while (!cursor.finished);
   }
+  verdicts.clear();
+  for (const auto& [id, record] : world.state.jobs())
+    for (Verdict& verdict : book.of(world.state, index, id, world.now))
+      verdicts.push_back(std::move(verdict));
   if (problem.empty()) problem = oversold();
   if (problem.empty()) problem = world.broken;
 }

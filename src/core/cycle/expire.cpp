@@ -1,5 +1,7 @@
 // expire: what time alone ends. Deadlines close waiting units and stop running ones, reservations
 // that are over leave, and jobs that ended long ago retire once nobody waits for them.
+// close_doomed: what waits for something that will never be.
+#include "core/cycle/admit.hpp"
 #include "core/cycle/context.hpp"
 
 namespace busbar::core {
@@ -43,6 +45,23 @@ void expire(Context& context) {
     if (!state.dependents(job).empty()) continue;
     context.plan.steps.push_back(RetireStep{job});
     ++retired;
+  }
+}
+
+void close_doomed(Context& context) {
+  const State& state = context.view.state;
+  std::uint32_t closed = 0;
+  for (const CohortId& cohort : context.view.index.doomed()) {
+    if (closed++ > context.budget.steps) break;
+    if (context.closed.contains(cohort)) continue;
+    const JobRecord& record = *state.find(cohort.job);
+    auto reason = never_admitted(state, record.job);
+    check(reason.has_value(), "a cohort is doomed without a reason");
+    context.plan.steps.push_back(CloseStep{cohort.job, cohort.group,
+                                           record.groups[cohort.group].waiting, RunState::cancelled,
+                                           std::move(*reason)});
+    context.closed.insert(cohort);
+    context.steps.used += 1;
   }
 }
 

@@ -1,6 +1,7 @@
 // The walk: cohort by cohort in the order, each unit is admitted, placed, promised a start if it is
 // a head, or left with a verdict. Behind a promise this is EASY backfilling: a unit may take what a
-// promise will need only if its own latest end comes first (fit/scratch sees to it).
+// promise will need only if its own latest end comes first (fit/scratch sees to it). A class that
+// has failed is passed over by the order.
 #include <algorithm>
 
 #include "core/cycle/admit.hpp"
@@ -9,9 +10,7 @@
 namespace busbar::core {
 namespace {
 
-constexpr TenantId nobody{0xffffffff};
-
-enum class Outcome : std::uint8_t { started, done };
+enum class Outcome : std::uint8_t { started, done, tenant_done };
 
 class Walk {
  public:
@@ -19,33 +18,36 @@ class Walk {
       : context_(context), state_(context.view.state), order_(context) {}
 
   void run() {
-    while (const auto item = order_.front()) {
+    while (!context_.cursor.blocked) {
+      const auto item = order_.front();
+      if (!item) break;
       item_ = *item;
       context_.steps.used += 1;
-      if (try_cohort() == Outcome::started)
-        order_.rekey();
-      else {
-        walks_.erase(item_.cohort);
-        order_.advance();
-      }
-      if (context_.spent() && order_.front()) return order_.note(context_.cursor);
+      const bool wanted_heads = context_.wants_heads();
+      go_on(try_cohort());
+      if (context_.reopen || wanted_heads != context_.wants_heads()) order_.reopen();
+      context_.reopen = false;
+      if (context_.spent() && !context_.cursor.blocked && order_.front())
+        return order_.note(context_.cursor);
     }
+    if (context_.cursor.blocked) say_blocked();
     context_.cursor.finished = true;
   }
 
  private:
+  void go_on(Outcome outcome);
+  void say_blocked();
+  void say_tenant_limit(const JobRecord& record);
   Outcome try_cohort();
   bool admit(CohortWalk& walk, const JobRecord& record);
   std::optional<UnitId> next_unit(CohortWalk& walk, const GroupRecord& group) const;
   Outcome try_unit(CohortWalk& walk, const UnitId& unit);
   Found search(Ask& ask);
   const Memo* remembered(const Ask& ask) const;
-  void remember(const Ask& ask, const Miss& miss);
   Outcome wait(CohortWalk& walk, const Ask& ask, const Miss& miss);
-  bool is_head() const;
   std::uint64_t promised_beside(const UnitId& unit, bool whole_tenant) const;
   std::uint64_t left(const CohortWalk& walk) const;
-  void say(Verdict verdict) { context_.plan.verdicts.push_back(std::move(verdict)); }
+  void say(Verdict verdict) { context_.plan.verdicts.cohorts.push_back(std::move(verdict)); }
   void say(const CohortWalk& walk, Miss miss);
 
   Context& context_;
@@ -54,6 +56,33 @@ class Walk {
   Order::Item item_;
   std::map<CohortId, CohortWalk> walks_;
 };
+
+void Walk::go_on(Outcome outcome) {
+  if (outcome == Outcome::started) return order_.rekey();
+  walks_.erase(item_.key.cohort);
+  if (outcome == Outcome::done) return order_.advance();
+  order_.leave_tenant();
+}
+
+// With backfill switched off a head that waits lets nobody pass.
+void Walk::say_blocked() {
+  Miss miss;
+  miss.reason = Reason::priority;
+  for (const auto& [band, unused] : context_.view.index.waiting())
+    if (band <= context_.cursor.band)
+      context_.plan.verdicts.classes.push_back(
+          {band, {}, {}, verdict_of(context_, CohortId{}, 0, miss)});
+}
+
+void Walk::say_tenant_limit(const JobRecord& record) {
+  Miss miss;
+  miss.reason = Reason::tenant_limit;
+  miss.wanted = 1;
+  miss.capacity =
+      static_cast<std::int64_t>(state_.config().tenants[item_.tenant.value].running_max);
+  miss.where = record.job.tenant;
+  say_class(context_, item_.tenant, {}, miss);
+}
 
 // Units of the cohort that wait and neither started nor back off.
 std::uint64_t Walk::left(const CohortWalk& walk) const {
@@ -71,19 +100,18 @@ std::uint64_t Walk::promised_beside(const UnitId& unit, bool whole_tenant) const
   std::uint64_t count = 0;
   for (const auto& [other, promise] : context_.scratch.bookings()) {
     if (other == unit) continue;
-    const bool same = whole_tenant
-                          ? state_.find(other.job)->job.tenant == state_.find(unit.job)->job.tenant
-                          : other.job == unit.job && other.group == unit.group;
+    const bool same = whole_tenant ? state_.find(other.job)->tenant == item_.tenant
+                                   : other.job == unit.job && other.group == unit.group;
     count += same ? 1 : 0;
   }
   return count;
 }
 
 Outcome Walk::try_cohort() {
-  const JobRecord& record = *state_.find(item_.cohort.job);
-  if (context_.closed.contains(item_.cohort)) return Outcome::done;
-  CohortWalk& walk = walks_[item_.cohort];
-  walk.id = item_.cohort;
+  const JobRecord& record = *state_.find(item_.key.cohort.job);
+  if (context_.closed.contains(item_.key.cohort)) return Outcome::done;
+  CohortWalk& walk = walks_[item_.key.cohort];
+  walk.id = item_.key.cohort;
   if (!walk.admitted && !admit(walk, record)) return Outcome::done;
   const GroupRecord& group = record.groups[walk.id.group];
   const auto unit = next_unit(walk, group);
@@ -97,14 +125,8 @@ Outcome Walk::try_cohort() {
     return Outcome::done;
   }
   if (tenant_room(context_.scratch, item_.tenant) <= promised_beside(*unit, true)) {
-    Miss miss;
-    miss.reason = Reason::tenant_limit;
-    miss.wanted = 1;
-    miss.capacity =
-        static_cast<std::int64_t>(state_.config().tenants[item_.tenant.value].running_max);
-    miss.where = record.job.tenant;
-    say(walk, miss);
-    return Outcome::done;
+    say_tenant_limit(record);
+    return Outcome::tenant_done;
   }
   return try_unit(walk, *unit);
 }
@@ -113,32 +135,12 @@ Outcome Walk::try_cohort() {
 bool Walk::admit(CohortWalk& walk, const JobRecord& record) {
   walk.admitted = true;
   const GroupRecord& group = record.groups[walk.id.group];
-  if (auto reason = never_admitted(state_, record.job)) {
-    context_.plan.steps.push_back(CloseStep{walk.id.job, walk.id.group, group.waiting,
-                                            RunState::cancelled, std::move(*reason)});
-    context_.closed.insert(walk.id);
-    return false;
-  }
-  if (auto waits = job_waits(state_, record.job, walk.id.group, context_.view.now)) {
-    waits->units = group.waiting.size();
-    say(std::move(*waits));
-    return false;
-  }
+  if (job_waits(state_, record.job, walk.id.group, context_.view.now)) return false;
   walk.started = 0;
   for (auto it = context_.started.lower_bound(UnitId{walk.id.job, walk.id.group, 0});
        it != context_.started.end() && it->job == walk.id.job && it->group == walk.id.group; ++it)
     walk.started += 1;  // due promises
-  if (group.units.empty()) return true;
-  walk.backing_off = backing_off(group, context_.view.now);
-  if (walk.backing_off.empty()) return true;
-  Verdict verdict;
-  verdict.job = walk.id.job;
-  verdict.group = walk.id.group;
-  verdict.reason = Reason::backoff;
-  verdict.units = walk.backing_off.size();
-  for (const std::uint32_t index : walk.backing_off)
-    verdict.start_estimate = std::min(verdict.start_estimate, group.units.at(index).not_before);
-  say(std::move(verdict));
+  if (!group.units.empty()) walk.backing_off = backing_off(group, context_.view.now);
   return true;
 }
 
@@ -152,25 +154,17 @@ std::optional<UnitId> Walk::next_unit(CohortWalk& walk, const GroupRecord& group
   return std::nullopt;
 }
 
-bool Walk::is_head() const {
-  const PolicyConfig& policy = state_.config().policy;
-  return policy.reserve && context_.cursor.heads < policy.promises_max;
-}
-
 Outcome Walk::try_unit(CohortWalk& walk, const UnitId& unit) {
   Ask ask = make_ask(state_, unit, item_.unit_class, context_.view.now);
-  if (context_.cursor.blocked) {  // backfill is switched off and a head waits
-    Miss miss;
-    miss.reason = Reason::priority;
-    say(walk, miss);
-    return Outcome::done;
-  }
   const bool promised = context_.scratch.bookings().contains(unit);
   if (const Memo* memo = promised ? nullptr : remembered(ask)) return wait(walk, ask, memo->miss);
   if (context_.cursor.heads > 0) context_.backfilled += 1;
   Found found = search(ask);
   if (!found.allocation) {
-    remember(ask, found.miss);
+    remember(context_, ask, found.miss);
+    const auto band = context_.view.index.waiting().find(context_.cursor.band);
+    if (!context_.wants_heads() && band != context_.view.index.waiting().end())
+      probe_class(context_, band->second, ask.unit_class);
     return wait(walk, ask, found.miss);
   }
   start(context_, ask, std::move(*found.allocation));
@@ -200,20 +194,15 @@ const Memo* Walk::remembered(const Ask& ask) const {
   return nullptr;
 }
 
-void Walk::remember(const Ask& ask, const Miss& miss) {
-  const TenantId tenant = miss.reason == Reason::quota ? ask.tenant : nobody;
-  Memo& memo = context_.failed[{ask.unit_class, tenant}];
-  memo.shortest_end = miss.shorter_may_fit ? std::min(memo.shortest_end, ask.end) : Tick(0);
-  memo.miss = miss;
-}
-
 // The unit stays: as a head it is promised a start, and the next unit of its cohort may be a head
 // too; otherwise all units left in the cohort wait for the same reason.
 Outcome Walk::wait(CohortWalk& walk, const Ask& ask, const Miss& miss) {
   Verdict verdict = verdict_of(context_, walk.id, left(walk), miss);
   const bool head = miss.reason == Reason::resources || miss.reason == Reason::reserved;
   bool more = false;
-  if (head && is_head()) {
+  bool own = false;  // what is said of the class does not say all of this cohort
+  if (head && context_.wants_heads()) {
+    own = true;
     const Standing standing = reserve(context_, ask);
     context_.cursor.heads += 1;
     if (standing.at != tick_never) {
@@ -221,9 +210,10 @@ Outcome Walk::wait(CohortWalk& walk, const Ask& ask, const Miss& miss) {
       if (!standing.blockers.empty()) verdict.blockers = standing.blockers;
       if (verdict.resource != "maintenance") verdict.reason = Reason::resources;
     }
-    more = is_head();
+    more = context_.wants_heads();
   } else if (const auto booked = context_.scratch.bookings().find(ask.unit);
              booked != context_.scratch.bookings().end()) {
+    own = true;
     verdict.start_estimate = booked->second.at;
   }
   if (head && !context_.first_head) context_.first_head = ask.unit;
@@ -233,11 +223,23 @@ Outcome Walk::wait(CohortWalk& walk, const Ask& ask, const Miss& miss) {
     const GroupRecord& group = state_.find(walk.id.job)->groups[walk.id.group];
     if (next_unit(walk, group)) return Outcome::started;  // not advanced: the next unit's turn
   }
-  say(std::move(verdict));
+  const auto memo = context_.failed.find({ask.unit_class, nobody});
+  const bool some_may_fit = memo != context_.failed.end() && memo->second.shortest_end > Tick(0);
+  if (own || some_may_fit) say(std::move(verdict));
   return Outcome::done;
 }
 
 }  // namespace
+
+void remember(Context& context, const Ask& ask, const Miss& miss) {
+  const bool quota = miss.reason == Reason::quota;
+  const TenantId tenant = quota ? ask.tenant : nobody;
+  Memo& memo = context.failed[{ask.unit_class, tenant}];
+  memo.shortest_end = miss.shorter_may_fit ? std::min(memo.shortest_end, ask.end) : Tick(0);
+  memo.miss = miss;
+  if (!quota && !miss.shorter_may_fit) context.full.insert(ask.unit_class);
+  say_class(context, quota ? std::optional(tenant) : std::nullopt, ask.unit_class, miss);
+}
 
 void start(Context& context, const Ask& ask, Allocation allocation) {
   Scratch& scratch = context.scratch;

@@ -16,6 +16,9 @@ Cursor resume(const View& view, const Cursor& given) {
   fresh.config_version = view.state.config_version();
   fresh.usage_epoch = epoch;
   fresh.finished = false;
+  fresh.room = view.index.room_since();
+  fresh.same_room = given.config_version == fresh.config_version && given.room == fresh.room;
+  if (fresh.same_room) fresh.hopeless = given.hopeless;
   if (!view.index.waiting().empty()) fresh.band = view.index.waiting().begin()->first;
   return fresh;
 }
@@ -30,10 +33,11 @@ Slice plan(const View& view, const Policy& policy, const Cursor& cursor, StepBud
   Context context(view, policy, resume(view, cursor), budget);
   context.plan.based_on = view.state.revision();
   context.plan.at = view.now;
+  if (view.memory != nullptr) view.memory->bound();
   expire(context);
+  close_doomed(context);
   keep_promises(context);
   walk(context);
-  if (context.cursor.finished) report_held(context);
   context.plan.steps_used = context.steps.used;
   return {std::move(context.plan), std::move(context.cursor)};
 }

@@ -4,7 +4,8 @@
 // backfill, verify. One call is one slice: at most `budget` steps (a node looked at is a step),
 // never a time. The returned Cursor says where the next slice goes on; `finished` when the whole
 // order was walked. A slice always gets on by at least one unit or cohort, so that any budget ends.
-// Every waiting cohort leaves a finished cycle with a start or a verdict.
+// Every waiting cohort leaves a finished cycle with a start or a verdict, its own or its class's: a
+// class that cannot start is passed over as a whole.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 
 #include "core/explain/verdict.hpp"
 #include "core/fit/index.hpp"
+#include "core/fit/memory.hpp"
 #include "core/state/state.hpp"
 
 namespace busbar::core {
@@ -24,6 +26,7 @@ struct View {
   const State& state;
   const Index& index;
   Tick now;
+  Memory* memory = nullptr;  // kept between slices by whoever plans again and again
 };
 
 struct StepBudget {
@@ -58,6 +61,11 @@ struct Cursor {
   std::vector<CursorPlace> places;  // in that band, by tenant
   std::uint32_t heads = 0;          // units met so far that wait for resources, up to promises_max
   bool blocked = false;             // with backfill switched off: a head waits, nothing may pass
+  // Index::room_since() when the cycle began, and whether it was the same when the one before
+  // began: then a head's promise, or that none could be given, stands without another search.
+  Revision room;
+  bool same_room = false;
+  std::vector<UnitId> hopeless;  // heads to which no start could be promised
   friend bool operator==(const Cursor&, const Cursor&) = default;
 };
 template <class V>
@@ -70,6 +78,9 @@ void describe(V& visit, Like<Cursor> auto& cursor) {
   visit("places", cursor.places);
   visit("heads", cursor.heads);
   visit("blocked", cursor.blocked);
+  visit("room", cursor.room);
+  visit("same_room", cursor.same_room);
+  visit("hopeless", cursor.hopeless);
 }
 
 struct StartStep {
@@ -110,8 +121,8 @@ using Step = std::variant<StartStep, CloseStep, StopStep, PromiseStep, VoidStep,
 struct Plan {
   Revision based_on;
   Tick at;
-  std::vector<Step> steps;        // in the order they must be accepted
-  std::vector<Verdict> verdicts;  // of the cohorts walked in this slice that did not start whole
+  std::vector<Step> steps;  // in the order they must be accepted
+  Verdicts verdicts;        // of what was looked at in this slice and did not start whole
   std::uint32_t steps_used = 0;
 };
 

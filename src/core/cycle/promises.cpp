@@ -81,6 +81,10 @@ void keep_promises(Context& context) {
   std::sort(promises.begin(), promises.end(), [](const Promised& a, const Promised& b) {
     return a.at != b.at ? a.at < b.at : a.unit < b.unit;
   });
+  // Between two looks a promise breaks by an event, or by an attempt that is over its time.
+  const auto& ends = context.view.index.by_end();
+  const bool nothing_happened =
+      context.same_room && (ends.empty() || ends.begin()->first > context.view.now);
   for (const auto& promise : promises) {
     context.steps.used += static_cast<std::uint32_t>(promise.allocation.claims.size());
     const Tick from = std::max(promise.at, context.view.now);
@@ -95,6 +99,7 @@ void keep_promises(Context& context) {
     const Ask ask =
         make_ask(state, promise.unit,
                  context.view.index.class_of({promise.unit.job, promise.unit.group}), from);
+    if (promise.at > context.view.now && nothing_happened) continue;
     if (!fits(context.scratch, ask, promise.allocation))
       drop(context, promise.unit, cause_of(context, promise));
     else if (promise.at <= context.view.now)

@@ -9,6 +9,7 @@ namespace busbar::core {
 namespace {
 
 constexpr std::uint32_t reserve_steps_max = 200'000;
+constexpr std::size_t blockers_max = 5;
 
 }  // namespace
 
@@ -31,11 +32,40 @@ void void_broken(Context& context, const Ask& ask) {
     context.scratch.unbook(unit);
     context.plan.steps.push_back(VoidStep{unit, VoidCause::priority});
     context.failed.clear();
+    context.same_room = false;
+    context.reopen = true;
   }
 }
 
+namespace {
+
+std::vector<JobId> blockers_on(const Context& context, const Allocation& allocation) {
+  std::vector<JobId> jobs;
+  for (const auto& claim : allocation.claims)
+    for (const auto& attempt : context.view.index.attempts_on(claim.node)) {
+      if (jobs.size() == blockers_max) return jobs;
+      if (std::find(jobs.begin(), jobs.end(), attempt.unit.job) == jobs.end())
+        jobs.push_back(attempt.unit.job);
+    }
+  return jobs;
+}
+
+// What was found when this unit was last a head, while nothing has made room since.
+std::optional<Standing> as_before(const Context& context, const UnitId& unit) {
+  if (!context.same_room) return std::nullopt;
+  const auto booked = context.scratch.bookings().find(unit);
+  if (booked != context.scratch.bookings().end())
+    return Standing{booked->second.at, blockers_on(context, booked->second.allocation)};
+  const auto& hopeless = context.cursor.hopeless;
+  if (std::find(hopeless.begin(), hopeless.end(), unit) != hopeless.end()) return Standing{};
+  return std::nullopt;
+}
+
+}  // namespace
+
 // A standing promise is replaced only by one that is earlier by more than what launching may take.
 Standing reserve(Context& context, const Ask& given) {
+  if (auto known = as_before(context, given.unit)) return std::move(*known);
   Scratch& scratch = context.scratch;
   Ask ask = given;
   ask.breaks_lower_bands = any_lower_promise(context, ask);
@@ -56,6 +86,8 @@ Standing reserve(Context& context, const Ask& given) {
   } else if (standing) {
     scratch.book(*standing);
     out.at = standing->at;
+  } else {
+    context.cursor.hopeless.push_back(ask.unit);
   }
   return out;
 }

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "core/cycle/plan.hpp"
+#include "core/explain/verdict_book.hpp"
 #include "core/policy/policy.hpp"
 #include "core/state/testing.hpp"
 
@@ -34,8 +35,11 @@ struct CycleWorld {
   std::unique_ptr<Policy> policy = make_policy("default");
   StepBudget budget;
   std::vector<EventBody> accepted;  // by the last cycle
-  std::vector<Verdict> verdicts;    // of the last cycle
-  std::string problem;              // the first broken promise of the mechanism itself
+  std::vector<Verdict> verdicts;    // of all that waits after the last cycle
+  VerdictBook book;
+  Cursor cursor;  // of the last cycle
+  Memory memory;
+  std::string problem;  // the first broken promise of the mechanism itself
 
   CycleWorld();
   void apply(EventBody body);
@@ -43,7 +47,7 @@ struct CycleWorld {
   NodeId add(Node node);
   JobId add(Job job);
   void end(const AttemptId& attempt, RunState state = RunState::completed);
-  View view() const { return {world.state, index, world.now}; }
+  View view() { return {world.state, index, world.now, &memory}; }
   // Slices until the cycle is finished, each accepted at once; again while it closes units.
   void cycle();
   // Nothing oversold, promises kept apart, index equal to Index(State): the text of what is broken.

@@ -49,16 +49,10 @@ Verdict verdict_of(const Context& context, const CohortId& cohort, std::uint64_t
   return verdict;
 }
 
-void report_held(Context& context) {
-  for (const CohortId& cohort : context.view.index.held()) {
-    if (context.closed.contains(cohort)) continue;
-    Verdict verdict;
-    verdict.job = cohort.job;
-    verdict.group = cohort.group;
-    verdict.reason = Reason::held;
-    verdict.units = context.view.state.find(cohort.job)->groups[cohort.group].held.size();
-    context.plan.verdicts.push_back(std::move(verdict));
-  }
+void say_class(Context& context, std::optional<TenantId> tenant,
+               std::optional<std::uint64_t> unit_class, const Miss& miss) {
+  context.plan.verdicts.classes.push_back(
+      {context.cursor.band, tenant, unit_class, verdict_of(context, CohortId{}, 0, miss)});
 }
 
 }  // namespace busbar::core

@@ -1,6 +1,7 @@
 #include "core/explain/estimate.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "core/cycle/admit.hpp"
 #include "core/fit/release.hpp"
@@ -21,18 +22,29 @@ struct Place {
   friend auto operator<=>(const Place&, const Place&) = default;
 };
 
-// The order as it stands, without what a cycle would hand out on the way.
-std::vector<Place> band_order(const View& view, const Policy& policy,
-                              const std::map<TenantId, Cohorts>& band) {
+// The order as it stands, without what a cycle would hand out on the way. `target` has its place
+// even if it may not start yet.
+std::vector<Place> band_order(const View& view, const Policy& policy, const Band& band,
+                              const std::optional<Place>& target) {
   std::vector<Place> order;
-  for (const auto& [tenant, cohorts] : band) {
+  bool met = !target.has_value();
+  for (const auto& [tenant, lines] : band.tenants) {
     const TenantKey key = policy.tenant_key(view, tenant, Held{});
-    for (const auto& [cohort, unit_class] : cohorts)
-      order.push_back({key, tenant, policy.unit_key(view, view.state.find(cohort.job)->job), cohort,
-                       unit_class});
+    for (const auto& [unit_class, line] : lines)
+      for (const LineKey& at : line) {
+        order.push_back({key, tenant, at.unit_key, at.cohort, unit_class});
+        met = met || at.cohort == target->cohort;
+      }
   }
+  if (!met) order.push_back(*target);
   std::sort(order.begin(), order.end());
   return order;
+}
+
+Place place_of(const View& view, const Policy& policy, const CohortId& cohort) {
+  const JobRecord& record = *view.state.find(cohort.job);
+  return {policy.tenant_key(view, record.tenant, Held{}), record.tenant,
+          policy.unit_key(view.state, record.job), cohort, view.index.class_of(cohort)};
 }
 
 class Estimate {
@@ -41,11 +53,20 @@ class Estimate {
       : view_(view), policy_(policy), target_(target), scratch_(view.state, view.index, view.now) {}
 
   std::optional<Tick> run() {
-    for (const auto& [band, tenants] : view_.index.waiting())
-      for (const Place& place : band_order(view_, policy_, tenants)) {
-        const auto found = pass(place);
-        if (found || stopped_) return found;
+    const std::int32_t mine = view_.state.find(target_.job)->job.priority;
+    std::set<std::int32_t, HigherBandFirst> bands{mine};
+    for (const auto& [band, unused] : view_.index.waiting()) bands.insert(band);
+    for (const std::int32_t band : bands) {
+      const auto found = view_.index.waiting().find(band);
+      std::optional<Place> target;
+      if (band == mine) target = place_of(view_, policy_, {target_.job, target_.group});
+      const Band none;
+      const Band& lines = found == view_.index.waiting().end() ? none : found->second;
+      for (const Place& place : band_order(view_, policy_, lines, target)) {
+        const auto start = pass(place);
+        if (start || stopped_) return start;
       }
+    }
     return std::nullopt;
   }
 
@@ -106,7 +127,7 @@ std::optional<Position> position(const View& view, const Policy& policy, JobId j
   Position out;
   std::uint64_t walked = 0;
   for (const auto& [band, tenants] : view.index.waiting())
-    for (const Place& place : band_order(view, policy, tenants)) {
+    for (const Place& place : band_order(view, policy, tenants, {})) {
       walked += 1;
       if (out.position == 0 && place.cohort.job == job) out.position = walked;
     }

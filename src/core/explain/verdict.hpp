@@ -1,8 +1,10 @@
-// Why units wait: one verdict per cohort (units of one task group that wait alike), with numbers,
-// and its words. Verdicts are not Events: they are rebuilt by the next cycle after a restart.
+// Why units wait, with numbers, and its words: one verdict for all cohorts (units of one task group
+// that wait alike) of a class, or for one cohort that stands apart, such as one with a promise.
+// Verdicts are not Events: they are rebuilt by the next cycle after a restart.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -89,6 +91,19 @@ class FewNames {
   static constexpr std::size_t shown_max = 4;
   std::string text_;
   std::size_t count_ = 0;
+};
+
+// What holds for all cohorts of a class in a priority band, until the next cycle says otherwise.
+struct ClassVerdict {
+  std::int32_t band = 0;
+  std::optional<TenantId> tenant;           // nothing: whoever asks
+  std::optional<std::uint64_t> unit_class;  // nothing: whatever is asked for
+  Verdict verdict;                          // of no job
+};
+struct Verdicts {
+  std::vector<Verdict> cohorts;  // of these alone
+  std::vector<ClassVerdict> classes;
+  bool empty() const { return cohorts.empty() && classes.empty(); }
 };
 
 // A sentence a person can act on: what is missing, how much, who holds it, what would help.

@@ -40,6 +40,7 @@ struct Miss {
   std::uint32_t nodes_wanted = 0;
   std::string where;
   bool shorter_may_fit = false;  // a promise or a maintenance reservation stood in the way
+  bool time_may_help = false;    // a maintenance reservation did: it ends without an event
 };
 
 struct Found {

@@ -9,11 +9,10 @@ Found Search::run_single() {
   if (!ask_.job->topology.spread.empty()) count_spread();
   const auto& any_of = ask_.job->groups[group].any_of;
   for (std::uint32_t a = 0; a < any_of.size(); ++a) {
-    const auto best = best_node(a);
-    if (!best) continue;
+    Allocation allocation = best_node(a);
+    if (allocation.claims.empty()) continue;
     Found found;
-    found.allocation.emplace();
-    found.allocation->claims.push_back(claim_on(best->node, group, a, 1));
+    found.allocation = std::move(allocation);
     return found;
   }
   return {};
@@ -32,33 +31,34 @@ void Search::count_spread() {
   scratch_.each_taken_of(ask_.job->id, count);
 }
 
-std::optional<Candidate> Search::best_node(std::uint32_t alternative) {
-  std::optional<Candidate> best;
+// One claim, or none.
+Allocation Search::best_node(std::uint32_t alternative) {
+  Allocation best;
   Score best_score{};
   for (const auto& [hardware, unused] : scratch_.index().hardware()) {
-    const auto buckets = scratch_.buckets(hardware);
+    const Buckets& buckets = scratch_.buckets(hardware);
     if (buckets.empty()) continue;
-    const NodeId example = buckets.front().second->begin()->node;
+    const NodeId example = buckets.begin()->second.front().node;
     const HardwareFit& fit = scratch_.hardware_fit_of(ask_, ask_.unit.group, alternative, example);
     if (!fit.possible) continue;
     Score score{};
     const auto candidate = best_of_hardware(buckets, fit, alternative, score);
     if (!candidate) continue;
+    const bool better = best.claims.empty() || score > best_score ||
+                        (score == best_score && candidate->node < best.claims[0].node);
+    if (!better) continue;
     // Nodes of one hardware count alike against a quota: one refusal speaks for all of them.
     Allocation trial;
     trial.claims.push_back(claim_on(candidate->node, ask_.unit.group, alternative, 1));
     if (!quota_allows(trial)) continue;
-    if (!best || score > best_score || (score == best_score && candidate->node < best->node)) {
-      best = candidate;
-      best_score = score;
-    }
+    best = std::move(trial);
+    best_score = score;
   }
   return best;
 }
 
-std::optional<Candidate> Search::best_of_hardware(
-    const std::vector<std::pair<BucketKey, const Bucket*>>& buckets, const HardwareFit& fit,
-    std::uint32_t alternative, Score& best) {
+std::optional<Candidate> Search::best_of_hardware(const Buckets& buckets, const HardwareFit& fit,
+                                                  std::uint32_t alternative, Score& best) {
   const std::uint32_t group = ask_.unit.group;
   const Resources& wanted = ask_.job->groups[group].any_of[alternative].resources;
   const bool spreads = !spread_used_.empty();
@@ -69,29 +69,26 @@ std::optional<Candidate> Search::best_of_hardware(
     if (!could_hold(fit, key)) continue;
     if (packs && found && fit.share_max == 0 && key.devices_whole > found->bucket.devices_whole)
       break;
-    for (auto it = bucket->lower_bound(Slot{wanted.cores.value, 0, NodeId(0)}); it != bucket->end();
-         ++it) {
-      const Candidate candidate{it->node, key, &fit};
-      if (tasks_on(candidate, group, alternative, 1) == 0) {
-        if (gave_up_) return found;
-        continue;
-      }
+    bucket.each(wanted.cores.value, wanted.memory.value, [&](const Slot& slot) {
+      const Candidate candidate{slot.node, key, &fit};
+      if (tasks_on(candidate, group, alternative, 1) == 0) return !gave_up_;
       const Score score = score_of(candidate, group, alternative, 1);
       std::uint32_t used = 0;
       if (spreads) {
-        const auto part = spread_used_.find(part_of(it->node, ask_.job->topology.spread));
+        const auto part = spread_used_.find(part_of(slot.node, ask_.job->topology.spread));
         used = part == spread_used_.end() ? 0 : part->second;
       }
       const bool better =
           !found || used < found_used ||
-          (used == found_used && (score > best || (score == best && it->node < found->node)));
+          (used == found_used && (score > best || (score == best && slot.node < found->node)));
       if (better) {
         found = candidate;
         found_used = used;
         best = score;
       }
-      if (packs) break;  // the rest of the bucket fits worse
-    }
+      return !packs;  // packed, the rest of the bucket fits worse
+    });
+    if (gave_up_) return found;
   }
   // Less crowded parts come before any score, across hardware too.
   if (found && spreads) best[0] -= std::int64_t{found_used} * 1'000;

@@ -3,6 +3,14 @@
 namespace busbar::core {
 
 bool fits(const Scratch& scratch, const Ask& ask, const Allocation& allocation) {
+  if (allocation.claims.size() == 1) {
+    const Claim& claim = allocation.claims[0];
+    if (claim.node.value == 0 || claim.node.value > scratch.state().nodes().size()) return false;
+    if (!scratch.shape(claim.node).open) return false;
+    NodeFree storage;
+    const NodeFree* free = scratch.window(claim.node, ask, storage);
+    return free != nullptr && holds(*free, scratch.node(claim.node), claim, 0);
+  }
   std::map<NodeId, NodeFree> left;
   std::map<NodeId, std::uint32_t> own;
   for (const auto& claim : allocation.claims) {

@@ -65,7 +65,7 @@ bool Search::run_extreme() {
 std::set<DeviceRule> Search::device_rules() const {
   std::set<DeviceRule> rules;
   for (const auto& [hardware, buckets] : scratch_.index().hardware()) {
-    const NodeId example = buckets.begin()->second.begin()->node;
+    const NodeId example = buckets.begin()->second.front().node;
     for (const auto& device : scratch_.node(example).devices)
       rules.insert({device.vendor, device.model, device.link_domain});
   }
@@ -98,19 +98,19 @@ void Search::gang_nodes() {
     const TaskGroup& group = ask_.job->groups[g];
     for (std::uint32_t a = 0; a < group.any_of.size() && a < alternatives_; ++a) {
       for (const auto& [hardware, unused] : scratch_.index().hardware()) {
-        const auto buckets = scratch_.buckets(hardware);
+        const Buckets& buckets = scratch_.buckets(hardware);
         if (buckets.empty()) continue;
-        const NodeId example = buckets.front().second->begin()->node;
+        const NodeId example = buckets.begin()->second.front().node;
         const HardwareFit& fit = scratch_.hardware_fit_of(ask_, g, a, example);
         if (!fit.possible) continue;
-        const std::int64_t cores = group.any_of[a].resources.cores.value;
+        const Resources& wanted = group.any_of[a].resources;
         for (const auto& [key, bucket] : buckets) {
           if (!could_hold(fit, key)) continue;
-          for (auto it = bucket->lower_bound(Slot{cores, 0, NodeId(0)}); it != bucket->end();
-               ++it) {
-            const std::uint32_t cap = tasks_on({it->node, key, &fit}, g, a, group.count.max);
-            if (cap > 0) room[it->node] += cap;
-          }
+          bucket.each(wanted.cores.value, wanted.memory.value, [&](const Slot& slot) {
+            const std::uint32_t cap = tasks_on({slot.node, key, &fit}, g, a, group.count.max);
+            if (cap > 0) room[slot.node] += cap;
+            return true;
+          });
         }
       }
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/codec.hpp"
+#include "base/grow.hpp"
 #include "core/fit/index_writer.hpp"
 #include "match/catalog.hpp"
 #include "model/written.hpp"
@@ -79,10 +80,33 @@ Held held_by(const State& state, const std::vector<NodeShape>& shapes,
   return held;
 }
 
-Index::Index(const State& state) { IndexWriter{*this, state}.rebuild(); }
+namespace {
+
+// Whether anything could start or be promised an earlier start because of this event, or a promise
+// may break: what only adds to the queue or takes what was free does neither.
+bool makes_room(const EventBody& body) {
+  return std::visit(
+      []<class Body>(const Body&) {
+        constexpr bool takes = std::is_same_v<Body, Submitted> || std::is_same_v<Body, Granted> ||
+                               std::is_same_v<Body, Promised>;
+        constexpr bool tells = std::is_same_v<Body, BecameReady> ||
+                               std::is_same_v<Body, Progressed> || std::is_same_v<Body, Stopping> ||
+                               std::is_same_v<Body, JobRetired> ||
+                               std::is_same_v<Body, SliceDecided>;
+        return !takes && !tells;
+      },
+      body);
+}
+
+}  // namespace
+
+Index::Index(const State& state) { IndexWriter{*this, state, true}.rebuild(); }
 
 void Index::apply(const State& after, const Event& event) {
-  std::visit(IndexWriter{*this, after}, event.body);
+  if (makes_room(event.body)) room_.since = event.revision;
+  IndexWriter writer{*this, after};
+  std::visit(writer, event.body);
+  writer.open_begun();
 }
 
 void IndexWriter::rebuild() {
@@ -97,11 +121,15 @@ void IndexWriter::rebuild() {
   index.jobs_.clear();
   index.waiting_.clear();
   index.held_.clear();
+  index.doomed_.clear();
   index.deadlines_.clear();
   index.begins_.clear();
   index.retry_at_.clear();
   index.retries_.clear();
   index.ended_.clear();
+  index.begun_until_ = after.now();
+  index.room_.since = after.revision();
+  rebuilding = true;
   for (const auto& tenant : after.config().tenants) {
     index.tenants_.emplace_back();
     index.tenants_.back().quota.resize(tenant.quota.size());
@@ -114,6 +142,7 @@ void IndexWriter::rebuild() {
       if (!record.groups[g].units.empty())
         refresh_retries(id, g, IndexRange{0, std::numeric_limits<std::uint32_t>::max()});
   }
+  rebuilding = false;
 }
 
 void IndexWriter::move_bucket(NodeId id, bool add) {
@@ -135,6 +164,9 @@ void IndexWriter::move_bucket(NodeId id, bool add) {
 void IndexWriter::refresh_node(NodeId id) {
   const std::size_t at = id.value - 1;
   if (at >= index.nodes_.size()) {
+    grow_slowly(index.nodes_);
+    grow_slowly(index.shapes_);
+    grow_slowly(index.on_node_);
     index.nodes_.resize(at + 1);
     index.shapes_.resize(at + 1);
     index.on_node_.resize(at + 1);
@@ -192,9 +224,7 @@ void IndexWriter::refresh_attempt(const AttemptId& id) {
   const AttemptRecord* record = after.find(id);
   if (record == nullptr) return;
   AttemptUse use;
-  const auto tenant = after.find_tenant(after.find(id.unit.job)->job.tenant);
-  check(tenant.has_value(), "a live attempt's tenant is not configured");
-  use.tenant = *tenant;
+  use.tenant = after.find(id.unit.job)->tenant;
   use.granted = record->granted;
   use.latest_end = record->latest_end;
   use.launched = record->started != Tick(0);
@@ -207,6 +237,17 @@ void IndexWriter::refresh_attempt(const AttemptId& id) {
   }
   index.by_end_.insert({use.latest_end, id});
   index.attempts_.emplace(id, std::move(use));
+}
+
+// A start seldom changes more than the latest end.
+void IndexWriter::operator()(const Running& event) {
+  const AttemptRecord& record = *after.find(event.attempt);
+  AttemptUse& use = index.attempts_.at(event.attempt);
+  if (use.claims != record.allocation.claims) return refresh_attempt(event.attempt);
+  index.by_end_.erase({use.latest_end, event.attempt});
+  use.latest_end = record.latest_end;
+  use.launched = true;
+  index.by_end_.insert({use.latest_end, event.attempt});
 }
 
 void IndexWriter::operator()(const Granted& event) {

@@ -1,9 +1,10 @@
 // Index: what placement needs of State, kept up to date by events and equal to Index(State) after
 // any history. Per node: what is free. Per hardware: buckets that filter nodes. Per cohort (task
-// group of a job): who waits, in order. Per tenant: what it holds.
+// group of a job): who may start, in order, by class. Per tenant: what it holds.
 //
 // Cost     an event costs the nodes and units it names, times a logarithm; `configured` and
-//          `cluster_synchronised` cost all.
+//          `cluster_synchronised` cost all, a job's end or readiness also the jobs that wait for
+//          it.
 #pragma once
 
 #include <array>
@@ -13,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "core/fit/bucket.hpp"
 #include "core/fit/free.hpp"
 #include "core/state/state.hpp"
 
@@ -33,14 +35,6 @@ struct BucketKey {
   std::int64_t share_max = 0;  // thousandths, below 1000
   friend auto operator<=>(const BucketKey&, const BucketKey&) = default;
 };
-// Inside a bucket nodes stand by free cores, then memory, then id: best fit first.
-struct Slot {
-  std::int64_t cores = 0;
-  std::int64_t memory = 0;
-  NodeId node;
-  friend auto operator<=>(const Slot&, const Slot&) = default;
-};
-using Bucket = std::set<Slot>;
 using Buckets = std::map<BucketKey, Bucket>;
 
 BucketKey bucket_key(const NodeFree& free);
@@ -82,13 +76,29 @@ struct CohortId {
   std::uint32_t group = 0;
   friend auto operator<=>(const CohortId&, const CohortId&) = default;
 };
-// Cohorts of a tenant with a waiting unit; the value is the unit class (fit/unit_class.hpp).
-using Cohorts = std::map<CohortId, std::uint64_t>;
+// A cohort's place among those of its tenant and class: by the policy's unit key, then id.
+struct LineKey {
+  std::int64_t unit_key = 0;
+  CohortId cohort;
+  friend auto operator<=>(const LineKey&, const LineKey&) = default;
+};
+using Line = std::set<LineKey>;
+// The cohorts of one unit class (fit/unit_class.hpp) in one priority band.
+struct ClassInBand {
+  std::set<TenantId> tenants;
+  std::map<Span, std::uint32_t> holds;  // limit + grace, and how many cohorts hold that long
+  friend bool operator==(const ClassInBand&, const ClassInBand&) = default;
+};
+struct Band {
+  std::map<TenantId, std::map<std::uint64_t, Line>> tenants;  // lines by class
+  std::map<std::uint64_t, ClassInBand> classes;
+  friend bool operator==(const Band&, const Band&) = default;
+};
 
 struct HigherBandFirst {
   bool operator()(std::int32_t a, std::int32_t b) const { return a > b; }
 };
-using Waiting = std::map<std::int32_t, std::map<TenantId, Cohorts>, HigherBandFirst>;
+using Waiting = std::map<std::int32_t, Band, HigherBandFirst>;
 
 class Index {
  public:
@@ -106,9 +116,17 @@ class Index {
   // Live attempts by latest end, then id: the order in which claims come free.
   const std::set<std::pair<Tick, AttemptId>>& by_end() const { return by_end_; }
   const std::vector<TenantUse>& tenants() const { return tenants_; }
+  // Cohorts with a waiting unit whose dependencies are met and whose begin time has come.
   const Waiting& waiting() const { return waiting_; }
-  // The class of a cohort that waits.
+  // The class of a cohort whose job has not ended.
   std::uint64_t class_of(const CohortId& cohort) const;
+  // Cohorts with a waiting unit and a dependency that can never be met.
+  const std::set<CohortId>& doomed() const { return doomed_; }
+  // The last event that may have made room for somebody, now or at a later time. An index built
+  // anew does not know and names the last event of all.
+  Revision room_since() const { return room_.since; }
+  // Up to here begin times have been looked at.
+  Tick begun_until() const { return begun_until_; }
   // Cohorts with a held unit.
   const std::set<CohortId>& held() const { return held_; }
   // (deadline, job) of jobs that have not ended.
@@ -125,15 +143,31 @@ class Index {
  private:
   friend struct IndexWriter;
 
+  enum class Gate : std::uint8_t { open, shut, doomed };  // by its dependencies and begin time
+  struct GroupEntry {
+    std::uint64_t unit_class = 0;
+    bool waiting = false;
+    bool held = false;
+    friend bool operator==(const GroupEntry&, const GroupEntry&) = default;
+  };
   struct JobEntry {  // how a job stands in the sets above
     std::int32_t band = 0;
     TenantId tenant;
-    std::set<std::uint32_t> waiting;  // groups
-    std::set<std::uint32_t> held;     // groups
+    Gate gate = Gate::open;
+    bool ended_all = false;  // these three are what dependents look at
+    bool failed = false;
+    bool ready = false;
+    std::vector<GroupEntry> groups;
+    std::int64_t unit_key = 0;
+    Span hold;
     Tick deadline = tick_never;
     Tick begin;
     Tick ended;
     friend bool operator==(const JobEntry&, const JobEntry&) = default;
+  };
+  struct Room {  // does not follow from State, see room_since()
+    Revision since;
+    friend bool operator==(const Room&, const Room&) { return true; }
   };
 
   std::vector<NodeFree> nodes_;
@@ -146,11 +180,14 @@ class Index {
   std::map<JobId, JobEntry> jobs_;
   Waiting waiting_;
   std::set<CohortId> held_;
+  std::set<CohortId> doomed_;
   std::set<std::pair<Tick, JobId>> deadlines_;
   std::set<std::pair<Tick, JobId>> begins_;
   std::map<UnitId, Tick> retry_at_;
   std::set<std::pair<Tick, UnitId>> retries_;
   std::set<std::pair<Tick, JobId>> ended_;
+  Tick begun_until_;
+  Room room_;
 };
 
 // What the claims weigh, exclusive ones as their whole node.

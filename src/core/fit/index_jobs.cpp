@@ -2,65 +2,145 @@
 
 #include "core/fit/index_writer.hpp"
 #include "core/fit/unit_class.hpp"
+#include "core/policy/policy.hpp"
+#include "core/state/dependency.hpp"
 
 namespace busbar::core {
 
 std::uint64_t Index::class_of(const CohortId& cohort) const {
-  const JobEntry& entry = jobs_.at(cohort.job);
-  return waiting_.at(entry.band).at(entry.tenant).at(cohort);
+  return jobs_.at(cohort.job).groups[cohort.group].unit_class;
+}
+
+Index::Gate IndexWriter::gate_of(const Job& job) const {
+  Index::Gate gate = job.begin_at > index.begun_until_ ? Index::Gate::shut : Index::Gate::open;
+  for (const auto& dependency : job.after) {
+    const DependencyState met = dependency_state(after, dependency);
+    if (met == DependencyState::never) return Index::Gate::doomed;
+    if (met == DependencyState::waits) gate = Index::Gate::shut;
+  }
+  return gate;
+}
+
+Index::JobEntry IndexWriter::entry_of(const JobRecord& record, const Index::JobEntry* old) const {
+  const Job& job = record.job;
+  Index::JobEntry entry;
+  entry.band = job.priority;
+  entry.tenant = record.tenant;
+  entry.ended_all = record.ended_all();
+  entry.failed = record.failed > 0;
+  entry.ready = all_ready(record);
+  if (entry.ended_all) {
+    entry.ended = record.ended;
+    return entry;
+  }
+  if (record.waiting > 0) entry.gate = gate_of(job);
+  entry.unit_key = policy_named(after.config().policy.name).unit_key(after, job);
+  entry.hold = job.time_limit == span_unlimited ? span_unlimited : job.time_limit + job.grace;
+  entry.deadline = job.deadline_at;
+  entry.begin = record.waiting == 0 ? Tick(0) : job.begin_at;
+  entry.groups.reserve(record.groups.size());
+  for (std::uint32_t g = 0; g < record.groups.size(); ++g) {
+    Index::GroupEntry group;
+    group.waiting = !record.groups[g].waiting.empty();
+    group.held = !record.groups[g].held.empty();
+    if (old != nullptr && g < old->groups.size())
+      group.unit_class = old->groups[g].unit_class;
+    else if (unit_count(job, g) > 0)
+      group.unit_class = unit_class(job, g);
+    entry.groups.push_back(group);
+  }
+  return entry;
+}
+
+void IndexWriter::join(const LineKey& key, const Index::JobEntry& entry, std::uint64_t unit_class) {
+  Band& band = index.waiting_[entry.band];
+  band.tenants[entry.tenant][unit_class].insert(key);
+  ClassInBand& mine = band.classes[unit_class];
+  mine.tenants.insert(entry.tenant);
+  mine.holds[entry.hold] += 1;
+}
+
+void IndexWriter::leave(const LineKey& key, const Index::JobEntry& entry,
+                        std::uint64_t unit_class) {
+  const auto band = index.waiting_.find(entry.band);
+  const auto tenant = band->second.tenants.find(entry.tenant);
+  const auto line = tenant->second.find(unit_class);
+  const auto mine = band->second.classes.find(unit_class);
+  const auto hold = mine->second.holds.find(entry.hold);
+  if (--hold->second == 0) mine->second.holds.erase(hold);
+  line->second.erase(key);
+  if (!line->second.empty()) return;
+  tenant->second.erase(line);
+  if (tenant->second.empty()) band->second.tenants.erase(tenant);
+  mine->second.tenants.erase(entry.tenant);
+  if (mine->second.tenants.empty()) band->second.classes.erase(mine);
+  if (band->second.classes.empty()) index.waiting_.erase(band);
+}
+
+void IndexWriter::put(JobId id, const Index::JobEntry& entry) {
+  for (std::uint32_t g = 0; g < entry.groups.size(); ++g) {
+    const Index::GroupEntry& group = entry.groups[g];
+    const CohortId cohort{id, g};
+    if (group.waiting && entry.gate == Index::Gate::open)
+      join({entry.unit_key, cohort}, entry, group.unit_class);
+    if (group.waiting && entry.gate == Index::Gate::doomed) index.doomed_.insert(cohort);
+    if (group.held) index.held_.insert(cohort);
+  }
+  if (entry.deadline != tick_never) index.deadlines_.insert({entry.deadline, id});
+  if (entry.begin.value > 0) index.begins_.insert({entry.begin, id});
+  if (entry.ended_all) index.ended_.insert({entry.ended, id});
+}
+
+void IndexWriter::remove(JobId id, const Index::JobEntry& entry) {
+  for (std::uint32_t g = 0; g < entry.groups.size(); ++g) {
+    const Index::GroupEntry& group = entry.groups[g];
+    const CohortId cohort{id, g};
+    if (group.waiting && entry.gate == Index::Gate::open)
+      leave({entry.unit_key, cohort}, entry, group.unit_class);
+    if (group.waiting && entry.gate == Index::Gate::doomed) index.doomed_.erase(cohort);
+    if (group.held) index.held_.erase(cohort);
+  }
+  if (entry.deadline != tick_never) index.deadlines_.erase({entry.deadline, id});
+  if (entry.begin.value > 0) index.begins_.erase({entry.begin, id});
+  if (entry.ended_all) index.ended_.erase({entry.ended, id});
 }
 
 // Brings the job's place in the ordered sets up to date. Cheap when nothing of it changed.
 void IndexWriter::refresh_job(JobId id, bool same_class) {
   const JobRecord* record = after.find(id);
   const auto old = index.jobs_.find(id);
-  Index::JobEntry entry;
-  if (record != nullptr) {
-    const auto tenant = after.find_tenant(record->job.tenant);
-    check(tenant.has_value(), "a job's tenant is not configured");
-    entry.band = record->job.priority;
-    entry.tenant = *tenant;
-    for (std::uint32_t g = 0; g < record->groups.size(); ++g) {
-      if (!record->groups[g].waiting.empty()) entry.waiting.insert(g);
-      if (!record->groups[g].held.empty()) entry.held.insert(g);
-    }
-    const bool ended = record->ended_all();
-    entry.deadline = ended ? tick_never : record->job.deadline_at;
-    entry.begin = entry.waiting.empty() ? Tick(0) : record->job.begin_at;
-    entry.ended = ended ? record->ended : Tick(0);
-    if (same_class && old != index.jobs_.end() && old->second == entry) return;
+  const bool known = old != index.jobs_.end();
+  if (record == nullptr) {
+    if (known) remove(id, old->second);
+    if (known) index.jobs_.erase(old);
+    return;
   }
-  std::map<std::uint32_t, std::uint64_t> classes;  // known already
-  if (old != index.jobs_.end()) {
-    const Index::JobEntry& was = old->second;
-    if (!was.waiting.empty()) {
-      auto& tenants = index.waiting_.at(was.band);
-      auto& cohorts = tenants.at(was.tenant);
-      for (const std::uint32_t g : was.waiting) {
-        const auto cohort = cohorts.find({id, g});
-        if (same_class) classes[g] = cohort->second;
-        cohorts.erase(cohort);
-      }
-      if (cohorts.empty()) tenants.erase(was.tenant);
-      if (tenants.empty()) index.waiting_.erase(was.band);
-    }
-    for (const std::uint32_t g : was.held) index.held_.erase({id, g});
-    index.deadlines_.erase({was.deadline, id});
-    index.begins_.erase({was.begin, id});
-    index.ended_.erase({was.ended, id});
-    index.jobs_.erase(old);
-  }
-  if (record == nullptr) return;
-  for (const std::uint32_t g : entry.waiting) {
-    const auto known = classes.find(g);
-    index.waiting_[entry.band][entry.tenant][{id, g}] =
-        known != classes.end() ? known->second : unit_class(record->job, g);
-  }
-  for (const std::uint32_t g : entry.held) index.held_.insert({id, g});
-  if (entry.deadline != tick_never) index.deadlines_.insert({entry.deadline, id});
-  if (entry.begin.value > 0) index.begins_.insert({entry.begin, id});
-  if (record->ended_all()) index.ended_.insert({entry.ended, id});
-  index.jobs_.emplace(id, std::move(entry));
+  Index::JobEntry entry = entry_of(*record, known && same_class ? &old->second : nullptr);
+  if (known && old->second == entry) return;
+  const bool seen = !known || old->second.ended_all != entry.ended_all ||
+                    old->second.failed != entry.failed || old->second.ready != entry.ready;
+  if (known) remove(id, old->second);
+  put(id, entry);
+  if (known)
+    old->second = std::move(entry);
+  else
+    index.jobs_.emplace_hint(index.jobs_.end(), id, std::move(entry));
+  if (seen && !rebuilding) refresh_dependents(id);
+}
+
+void IndexWriter::refresh_dependents(JobId id) {
+  for (const JobId dependent : after.dependents(id)) refresh_job(dependent);
+}
+
+// Jobs whose begin time has come with this event.
+void IndexWriter::open_begun() {
+  if (after.now() <= index.begun_until_) return;
+  std::vector<JobId> begun;
+  for (auto it = index.begins_.upper_bound({index.begun_until_, JobId(~std::uint64_t{0})});
+       it != index.begins_.end() && it->first <= after.now(); ++it)
+    begun.push_back(it->second);
+  index.begun_until_ = after.now();
+  for (const JobId id : begun) refresh_job(id);
 }
 
 void IndexWriter::refresh_retries(JobId job, std::uint32_t group, IndexRange range) {

@@ -8,6 +8,7 @@ namespace busbar::core {
 struct IndexWriter {
   Index& index;
   const State& after;
+  bool rebuilding = false;
 
   void rebuild();
 
@@ -22,6 +23,14 @@ struct IndexWriter {
 
   // index_jobs.cpp: who waits
   void refresh_job(JobId id, bool same_class = true);
+  void refresh_dependents(JobId id);
+  void open_begun();
+  Index::Gate gate_of(const Job& job) const;
+  Index::JobEntry entry_of(const JobRecord& record, const Index::JobEntry* old) const;
+  void put(JobId id, const Index::JobEntry& entry);
+  void remove(JobId id, const Index::JobEntry& entry);
+  void join(const LineKey& key, const Index::JobEntry& entry, std::uint64_t unit_class);
+  void leave(const LineKey& key, const Index::JobEntry& entry, std::uint64_t unit_class);
   void refresh_retries(JobId job, std::uint32_t group, IndexRange range);
   void refresh_retries(JobId job, std::uint32_t group, const IndexSet& indices);
 
@@ -33,7 +42,7 @@ struct IndexWriter {
   void operator()(const UnitsRequeued& event);
   void operator()(const JobUpdated& event);
   void operator()(const Granted& event);
-  void operator()(const Running& event) { refresh_attempt(event.attempt); }
+  void operator()(const Running& event);
   void operator()(const Ended& event);
   void operator()(const NodeRegistered& event);
   void operator()(const NodeReachability& event) { refresh_node(event.node); }
@@ -42,7 +51,7 @@ struct IndexWriter {
   void operator()(const NodeFenced& event) { refresh_node(event.node); }
   void operator()(const ClusterSynchronised& event);
   void operator()(const JobRetired& event) { refresh_job(event.job); }
-  void operator()(const BecameReady&) {}
+  void operator()(const BecameReady& event) { refresh_job(event.attempt.unit.job); }
   void operator()(const Progressed&) {}
   void operator()(const Stopping&) {}
   void operator()(const ReservationMade&) {}

@@ -18,21 +18,22 @@ Tick place_end(const Config& config, const Job& job, Tick start) {
 Ask make_ask(const State& state, const UnitId& unit, std::uint64_t unit_class, Tick start) {
   const JobRecord* record = state.find(unit.job);
   check(record != nullptr, "a unit asks whose job is gone");
-  const auto tenant = state.find_tenant(record->job.tenant);
-  check(tenant.has_value(), "a job's tenant is not configured");
   Ask ask;
   ask.job = &record->job;
   ask.unit = unit;
-  ask.tenant = *tenant;
-  ask.attempt = state.next_attempt(unit).number;
+  ask.tenant = record->tenant;
+  const auto& units = record->groups[unit.group].units;
+  const auto again = units.find(unit.index);
+  ask.attempt = again == units.end() ? 1 : again->second.attempts + 1;
   ask.unit_class = unit_class;
   ask.start = start;
   ask.end = place_end(state.config(), record->job, start);
   return ask;
 }
 
-Scratch::Scratch(const State& state, const Index& index, Tick now)
-    : state_(&state), index_(&index), now_(now) {
+Scratch::Scratch(const State& state, const Index& index, Tick now, Memory* memory)
+    : state_(&state), index_(&index), now_(now), memory_(memory) {
+  if (memory_ == nullptr) memory_ = &own_memory_;
   for (const auto& [id, reservation] : state.reservations())
     if (reservation.end > now)
       for (const NodeId node : reservation.nodes)
@@ -42,7 +43,10 @@ Scratch::Scratch(const State& state, const Index& index, Tick now)
 
 void Scratch::book(const Promised& promise) {
   unbook(promise.unit);
-  for (const auto& claim : promise.allocation.claims) booked_on_[claim.node].insert(promise.unit);
+  for (const auto& claim : promise.allocation.claims) {
+    booked_on_[claim.node].insert(promise.unit);
+    beside_bookings_.erase(claim.node);
+  }
   bookings_[promise.unit] = promise;
 }
 
@@ -52,6 +56,7 @@ void Scratch::unbook(const UnitId& unit) {
   for (const auto& claim : it->second.allocation.claims) {
     const auto node = booked_on_.find(claim.node);
     if (node == booked_on_.end()) continue;
+    beside_bookings_.erase(claim.node);
     node->second.erase(unit);
     if (node->second.empty()) booked_on_.erase(node);
   }
@@ -59,44 +64,56 @@ void Scratch::unbook(const UnitId& unit) {
 }
 
 const NodeFree& Scratch::free(NodeId id) const {
-  const auto it = nodes_.find(id);
-  return it != nodes_.end() ? it->second : index_->nodes()[id.value - 1];
+  if (!changed_.empty() && changed_[id.value - 1] > 0) return nodes_[changed_[id.value - 1] - 1];
+  return index_->nodes()[id.value - 1];
 }
 
-std::vector<std::pair<BucketKey, const Bucket*>> Scratch::buckets(std::uint64_t hardware) const {
-  std::vector<std::pair<BucketKey, const Bucket*>> out;
-  const auto base = index_->hardware().find(hardware);
-  const auto mine = buckets_.find(hardware);
-  if (base != index_->hardware().end())
-    for (const auto& [key, bucket] : base->second)
-      if (mine == buckets_.end() || !mine->second.contains(key)) out.push_back({key, &bucket});
-  if (mine == buckets_.end()) return out;
-  for (const auto& [key, bucket] : mine->second)
-    if (!bucket.empty()) out.push_back({key, &bucket});
-  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  return out;
+NodeFree& Scratch::own(NodeId id) {
+  if (changed_.empty()) changed_.resize(index_->nodes().size());
+  std::uint32_t& position = changed_[id.value - 1];
+  if (position == 0) {
+    nodes_.push_back(index_->nodes()[id.value - 1]);
+    position = static_cast<std::uint32_t>(nodes_.size());
+  }
+  return nodes_[position - 1];
 }
 
 void Scratch::change_node(const Claim& claim, bool taken) {
-  const NodeId id = claim.node;
-  const auto [it, fresh] = nodes_.try_emplace(id);
-  if (fresh) it->second = index_->nodes()[id.value - 1];
-  NodeFree& free = it->second;
-  const NodeShape& shape_of_node = shape(id);
-  const auto own_bucket = [&](const BucketKey& key) -> Bucket& {
-    const auto [bucket, copied] = buckets_[shape_of_node.hardware].try_emplace(key);
-    if (copied) {
-      const auto hardware = index_->hardware().find(shape_of_node.hardware);
-      if (hardware != index_->hardware().end()) {
-        const auto base = hardware->second.find(key);
-        if (base != hardware->second.end()) bucket->second = base->second;
-      }
+  NodeFree& free = own(claim.node);
+  (taken ? core::take : core::give)(free, node(claim.node), claim);
+  if (!beside_bookings_.empty()) beside_bookings_.erase(claim.node);
+  if (shape(claim.node).open) unsettled_.push_back(claim.node);
+}
+
+void Scratch::settle_buckets() const {
+  for (const NodeId id : unsettled_) {
+    const auto [at, fresh] = stands_.try_emplace(id);
+    if (fresh) {
+      const NodeFree& base = index_->nodes()[id.value - 1];
+      at->second = {bucket_key(base), slot(base, id)};
     }
-    return bucket->second;
-  };
-  if (shape_of_node.open) own_bucket(bucket_key(free)).erase(slot(free, id));
-  (taken ? core::take : core::give)(free, node(id), claim);
-  if (shape_of_node.open) own_bucket(bucket_key(free)).insert(slot(free, id));
+    const NodeFree& now_free = free(id);
+    const std::pair<BucketKey, Slot> now{bucket_key(now_free), slot(now_free, id)};
+    if (at->second == now) continue;
+    const std::uint64_t hardware = shape(id).hardware;
+    const auto [mine, copied] = buckets_.try_emplace(hardware);
+    if (copied) mine->second = index_->hardware().at(hardware);
+    const auto before = mine->second.find(at->second.first);
+    before->second.erase(at->second.second);
+    if (before->second.empty()) mine->second.erase(before);
+    mine->second[now.first].insert(now.second);
+    at->second = now;
+  }
+  unsettled_.clear();
+}
+
+const Buckets& Scratch::buckets(std::uint64_t hardware) const {
+  static const Buckets none;
+  if (!unsettled_.empty()) settle_buckets();
+  const auto mine = buckets_.find(hardware);
+  if (mine != buckets_.end()) return mine->second;
+  const auto base = index_->hardware().find(hardware);
+  return base == index_->hardware().end() ? none : base->second;
 }
 
 void Scratch::count(TenantId tenant, const std::vector<std::int64_t>& quota, const Held& held,
@@ -235,27 +252,50 @@ NodeFree Scratch::at(NodeId id, Tick when, const Ask& ask) const {
   return free_then;
 }
 
+NodeFree Scratch::window_of_bookings(NodeId id, const Ask& ask) const {
+  NodeFree least = at(id, ask.start, ask);
+  for (const auto& unit : booked_on_.at(id)) {
+    const Tick begins = bookings_.at(unit).at;
+    if (begins > ask.start && begins < ask.end && binds(unit, ask))
+      keep_smaller(least, at(id, begins, ask));
+  }
+  return least;
+}
+
 const NodeFree* Scratch::window(NodeId id, const Ask& ask, NodeFree& storage) const {
   if (!closures_.empty())
     if (const auto closed = closures_.find(id); closed != closures_.end())
       for (const auto& [start, end] : closed->second)
         if (ask.start < end && start < ask.end) return nullptr;
+  const bool from_now = ask.start <= now_;
   const auto booked = booked_on_.find(id);
-  if (booked == booked_on_.end() && ask.start <= now_) return &free(id);
-  storage = at(id, ask.start, ask);
-  if (booked == booked_on_.end()) return &storage;
-  for (const auto& unit : booked->second) {
-    const Tick begins = bookings_.at(unit).at;
-    if (begins > ask.start && begins < ask.end && binds(unit, ask))
-      keep_smaller(storage, at(id, begins, ask));
+  if (booked == booked_on_.end()) {
+    if (from_now) return &free(id);
+    storage = at(id, ask.start, ask);
+    return &storage;
   }
-  return &storage;
+  bool none_counts = from_now;
+  bool all_count = from_now && !ask.breaks_lower_bands;
+  for (const auto& unit : booked->second) {
+    const bool begins_inside = bookings_.at(unit).at < ask.end;
+    none_counts = none_counts && !begins_inside;
+    all_count = all_count && begins_inside && unit != ask.unit;
+  }
+  if (none_counts) return &free(id);
+  if (!all_count) {
+    storage = window_of_bookings(id, ask);
+    return &storage;
+  }
+  // What is left beside all bookings of the node is the same for everybody who asks from now on.
+  const auto [left, fresh] = beside_bookings_.try_emplace(id);
+  if (fresh) left->second = window_of_bookings(id, ask);
+  return &left->second;
 }
 
 const HardwareFit& Scratch::hardware_fit_of(const Ask& ask, std::uint32_t group,
                                             std::uint32_t alternative, NodeId example) const {
-  const FitKey key{ask.unit_class, shape(example).hardware, group, alternative};
-  const auto [it, fresh] = fits_.try_emplace(key);
+  const Memory::FitKey key{ask.unit_class, shape(example).hardware, group, alternative};
+  const auto [it, fresh] = memory_->fits.try_emplace(key);
   if (fresh) it->second = hardware_fit(node(example), ask.job->groups[group].any_of[alternative]);
   return it->second;
 }

@@ -3,24 +3,29 @@
 //
 // Time     the overlay stands at one moment; bookings (promises) and closures (maintenance) lie
 //          ahead of it. `window` says what a node has free during a whole interval.
-// Cost     take and release cost the nodes they name; a bucket is copied when first changed.
+// Cost     take and release cost the nodes they name; buckets share what did not change, and are
+//          brought up to date when a search asks for them.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
 #include <vector>
 
 #include "core/fit/ask.hpp"
-#include "core/fit/hardware.hpp"
+#include "core/fit/memory.hpp"
 
 namespace busbar::core {
 
 class Scratch {
  public:
   // Books the promises and closes the maintenance windows of `state`.
-  Scratch(const State& state, const Index& index, Tick now);
+  // With a `memory` it remembers there, else for itself.
+  Scratch(const State& state, const Index& index, Tick now, Memory* memory = nullptr);
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
 
   struct Mark {
     std::size_t changes = 0;
@@ -52,7 +57,7 @@ class Scratch {
   // `storage` is used where a booking must be counted in.
   const NodeFree* window(NodeId id, const Ask& ask, NodeFree& storage) const;
   // Open nodes of one hardware by bucket, as they stand on this overlay; bucket keys ascend.
-  std::vector<std::pair<BucketKey, const Bucket*>> buckets(std::uint64_t hardware) const;
+  const Buckets& buckets(std::uint64_t hardware) const;
   const HardwareFit& hardware_fit_of(const Ask& ask, std::uint32_t group, std::uint32_t alternative,
                                      NodeId example) const;
 
@@ -107,7 +112,10 @@ class Scratch {
     std::optional<Taken> gone;  // of a released_taken
   };
 
+  NodeFree& own(NodeId id);
   void change_node(const Claim& claim, bool taken);
+  void settle_buckets() const;
+  NodeFree window_of_bookings(NodeId id, const Ask& ask) const;
   void count(TenantId tenant, const std::vector<std::int64_t>& quota, const Held& held,
              std::int64_t sign);
   void put(const UnitId& unit, Taken taken);
@@ -119,8 +127,12 @@ class Scratch {
   const State* state_;
   const Index* index_;
   Tick now_;
-  std::map<NodeId, NodeFree> nodes_;
-  std::map<std::uint64_t, Buckets> buckets_;
+  std::vector<std::uint32_t> changed_;  // by node id - 1: position in nodes_ + 1, or 0
+  std::deque<NodeFree> nodes_;
+  // Buckets of hardware of which a node changed, as of the last search; unsettled_ changed since.
+  mutable std::map<std::uint64_t, Buckets> buckets_;
+  mutable std::map<NodeId, std::pair<BucketKey, Slot>> stands_;
+  mutable std::vector<NodeId> unsettled_;
   std::map<UnitId, Taken> taken_;
   std::map<NodeId, std::set<UnitId>> taken_on_;
   std::map<CohortId, std::uint32_t> taken_of_;
@@ -128,14 +140,11 @@ class Scratch {
   std::map<TenantId, TenantChange> tenants_;
   std::map<UnitId, Promised> bookings_;
   std::map<NodeId, std::set<UnitId>> booked_on_;
+  mutable std::map<NodeId, NodeFree> beside_bookings_;
   std::map<NodeId, std::vector<std::pair<Tick, Tick>>> closures_;
   std::vector<Change> changes_;
-  struct FitKey {
-    std::uint64_t unit_class, hardware;
-    std::uint32_t group, alternative;
-    friend auto operator<=>(const FitKey&, const FitKey&) = default;
-  };
-  mutable std::map<FitKey, HardwareFit> fits_;  // remembered, never changes an answer
+  Memory* memory_;
+  mutable Memory own_memory_;
 };
 
 }  // namespace busbar::core

@@ -20,6 +20,7 @@ Found Search::run() {
   if (found.allocation) return found;
   found.miss = shortfall();
   found.miss.shorter_may_fit = blocked_;
+  found.miss.time_may_help = met_closure_;
   return found;
 }
 
@@ -55,6 +56,7 @@ std::uint32_t Search::tasks_on(const Candidate& at, std::uint32_t group, std::ui
       closed_ = free == nullptr;
     }
     blocked_ = true;
+    met_closure_ = met_closure_ || free == nullptr;
   }
   return tasks;
 }

@@ -55,10 +55,9 @@ class Search {
 
   // find.cpp: one task
   Found run_single();
-  std::optional<Candidate> best_node(std::uint32_t alternative);
-  std::optional<Candidate> best_of_hardware(const std::vector<std::pair<BucketKey, const Bucket*>>&,
-                                            const HardwareFit& fit, std::uint32_t alternative,
-                                            Score& best);
+  Allocation best_node(std::uint32_t alternative);
+  std::optional<Candidate> best_of_hardware(const Buckets& buckets, const HardwareFit& fit,
+                                            std::uint32_t alternative, Score& best);
   void count_spread();
 
   // gang.cpp: all or nothing
@@ -99,7 +98,8 @@ class Search {
   std::set<NodeId> excluded_;
   const DeviceRule* rule_ = nullptr;
   bool blocked_ = false;  // a promise or a closure took what is free now
-  bool closed_ = false;   // of these, a closure
+  bool closed_ = false;   // of these, the first was a closure
+  bool met_closure_ = false;
   bool gave_up_ = false;
   std::string blocked_where_;
   std::optional<Miss> quota_miss_;

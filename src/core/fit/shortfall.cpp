@@ -7,17 +7,16 @@ namespace busbar::core {
 namespace {
 
 struct Lack {
-  std::string resource;
+  std::string_view resource;
   std::int64_t wanted = 0, free = 0, capacity = 0;
   std::uint32_t kinds = 0;  // of resources that are short
 };
 
-void note(Lack& lack, std::string resource, std::int64_t wanted, std::int64_t free,
+void note(Lack& lack, std::string_view resource, std::int64_t wanted, std::int64_t free,
           std::int64_t capacity) {
   if (wanted <= free) return;
   lack.kinds += 1;
-  if (lack.kinds == 1)
-    lack = {std::move(resource), wanted, std::max<std::int64_t>(free, 0), capacity, 1};
+  if (lack.kinds == 1) lack = {resource, wanted, std::max<std::int64_t>(free, 0), capacity, 1};
 }
 
 // What one task lacks on this node; the scarcest kind of resource is named first.
@@ -34,7 +33,7 @@ Lack lack_of(const Node& node, const NodeFree& free, const Resources& wanted,
     for (const std::uint32_t ordinal : fit.ordinals[r])
       best_share = std::max(best_share, free.devices[ordinal].value);
     const bool one_share = share && request.count == 1;
-    note(lack, request.model.empty() ? "gpu" : request.model,
+    note(lack, request.model.empty() ? "gpu" : std::string_view(request.model),
          one_share ? request.share.value : std::int64_t{request.count} * 1000,
          one_share ? best_share : usable, std::int64_t(fit.ordinals[r].size()) * 1000);
   }
@@ -51,9 +50,12 @@ Lack lack_of(const Node& node, const NodeFree& free, const Resources& wanted,
 
 // The node that comes last in the bucket of those the job may use: the one with most free cores.
 std::optional<NodeId> roomiest(const Bucket& bucket, const std::set<NodeId>& excluded) {
-  for (auto slot = bucket.rbegin(); slot != bucket.rend(); ++slot)
-    if (!excluded.contains(slot->node)) return slot->node;
-  return {};
+  std::optional<NodeId> found;
+  bucket.each_roomiest([&](const Slot& slot) {
+    if (!excluded.contains(slot.node)) found = slot.node;
+    return !found;
+  });
+  return found;
 }
 
 }  // namespace
@@ -66,11 +68,12 @@ bool Search::describe_closest(Miss& miss) {
   const std::uint32_t group = ask_.job->coupling == Coupling::loose ? ask_.unit.group : 0;
   const Resources& wanted = ask_.job->groups[group].any_of[0].resources;
   std::optional<Lack> best;
+  NodeId closest;
   for (const auto& [hardware, unused] : scratch_.index().hardware()) {
-    const auto buckets = scratch_.buckets(hardware);
+    const Buckets& buckets = scratch_.buckets(hardware);
     if (buckets.empty()) continue;
     const HardwareFit& fit =
-        scratch_.hardware_fit_of(ask_, group, 0, buckets.front().second->begin()->node);
+        scratch_.hardware_fit_of(ask_, group, 0, buckets.begin()->second.front().node);
     if (!fit.possible) continue;
     std::uint32_t looked = 0;
     for (auto bucket = buckets.rbegin(); bucket != buckets.rend() && looked < nodes_per_hardware;
@@ -84,11 +87,12 @@ bool Search::describe_closest(Miss& miss) {
                           (lack.kinds == best->kinds && lack.resource == best->resource &&
                            lack.wanted - lack.free < best->wanted - best->free);
       if (!closer) continue;
-      best = std::move(lack);
-      miss.where = scratch_.node(id).name;
+      best = lack;
+      closest = id;
     }
   }
   if (!best) return false;
+  miss.where = scratch_.node(closest).name;
   miss.resource = best->resource;
   miss.wanted = best->wanted;
   miss.free = best->free;

@@ -19,10 +19,9 @@ class DefaultPolicy : public Policy {
     return multiply_divide(fair_share(view, tenant, beyond), 100,
                            std::max<std::int64_t>(weight, 1));
   }
-  UnitKey unit_key(const View&, const Job& job) const override {
+  UnitKey unit_key(const State&, const Job& job) const override {
     return static_cast<UnitKey>(job.id.value);
   }
-  bool keys_follow_ids() const override { return true; }
 
   // Pack: work without devices keeps off accelerator nodes; a share goes to a device that is shared
   // already; then fewest idle devices left, then best fit on cores, then on memory.
@@ -49,6 +48,12 @@ bool policy_known(std::string_view name) {
 std::unique_ptr<Policy> make_policy(std::string_view name) {
   check(policy_known(name), "the configuration names a policy that is not there");
   return std::make_unique<DefaultPolicy>();
+}
+
+const Policy& policy_named(std::string_view name) {
+  static const DefaultPolicy policy;
+  check(policy_known(name), "the configuration names a policy that is not there");
+  return policy;
 }
 
 }  // namespace busbar::core

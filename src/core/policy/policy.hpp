@@ -41,10 +41,9 @@ class Policy {
   // The tenant's place in a priority band, as of the view's usage epoch; `beyond` is what the cycle
   // has given it on top of State.
   virtual TenantKey tenant_key(const View& view, TenantId tenant, const Held& beyond) const = 0;
-  // The unit's place inside its tenant and band; equal keys go by id. Never changes with time.
-  virtual UnitKey unit_key(const View& view, const Job& job) const = 0;
-  // True when unit_key grows with the job's id, so that nothing needs to be sorted.
-  virtual bool keys_follow_ids() const = 0;
+  // The unit's place inside its tenant and band; equal keys go by id. Never changes with time,
+  // only by an event that names the job: the index keeps the order.
+  virtual UnitKey unit_key(const State& state, const Job& job) const = 0;
   virtual Score node_score(const NodeCondition& condition) const = 0;
   // True when node_score prefers fewer idle devices, then fewer free cores: the order in which
   // buckets are walked, so that a search may stop at the first bucket with a fit.
@@ -56,6 +55,7 @@ std::span<const std::string_view> policy_names();
 bool policy_known(std::string_view name);
 // The policy of that name; an unknown name is our own bug (the configuration was validated).
 std::unique_ptr<Policy> make_policy(std::string_view name);
+const Policy& policy_named(std::string_view name);
 
 // Fair-share charge of the tenant as of the usage epoch, in share-milliseconds (Q20) of one weight
 // of 100: decayed charge of what ended, plus what its live attempts have held since their grant,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/explain/estimate.hpp"
+#include "core/explain/verdict_book.hpp"
 #include "core/policy/policy.hpp"
 
 namespace busbar::core {
@@ -55,6 +56,7 @@ std::vector<PlannedJob> plan_submission(State state, const std::vector<EventBody
     }
   }
   const auto policy = make_policy(trial.state.config().policy.name);
+  VerdictBook book;
   Cursor cursor;
   for (std::uint32_t i = 0; i < slices_max; ++i) {
     const View view{trial.state, trial.index, now};
@@ -63,16 +65,15 @@ std::vector<PlannedJob> plan_submission(State state, const std::vector<EventBody
       note(jobs, body, now);
       trial.apply(std::move(body));
     }
-    for (const Verdict& verdict : slice.plan.verdicts) {
-      const auto job = jobs.find(verdict.job);
-      if (job != jobs.end() && !job->second.verdict) job->second.verdict = verdict;
-    }
+    book.put(slice.plan.verdicts, slice.cursor.finished);
     cursor = slice.cursor;
     if (cursor.finished) break;
   }
   std::vector<PlannedJob> out;
   const View view{trial.state, trial.index, now};
   for (auto& [id, planned] : jobs) {
+    const std::vector<Verdict> verdicts = book.of(trial.state, trial.index, id, now);
+    if (!verdicts.empty()) planned.verdict = verdicts.front();
     const JobRecord* record = trial.state.find(id);
     for (std::uint32_t g = 0; record != nullptr && g < record->groups.size(); ++g) {
       const auto first = record->groups[g].waiting.next(0);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/grow.hpp"
 #include "base/maths.hpp"
 #include "core/state/writer.hpp"
 #include "match/catalog.hpp"
@@ -99,10 +100,22 @@ NodeRecord& StateWriter::node(NodeId id) {
   return state.nodes_[id.value - 1];
 }
 
-TenantRecord& StateWriter::tenant_of(const Job& job) {
-  const auto id = state.find_tenant(job.tenant);
+TenantRecord& StateWriter::tenant_of(const JobRecord& record) {
+  return state.tenants_[record.tenant.value];
+}
+
+void StateWriter::name_tenants() {
+  state.tenant_names_.clear();
+  const auto& tenants = state.config_.tenants;
+  for (std::size_t i = 0; i < tenants.size(); ++i)
+    state.tenant_names_.emplace(tenants[i].name, TenantId(static_cast<std::uint32_t>(i)));
+}
+
+// Tenants are found by name once: ids are positions in the configuration.
+void StateWriter::name_tenant(JobRecord& record) {
+  const auto id = state.find_tenant(record.job.tenant);
   check(id.has_value(), "a job's tenant is not configured");
-  return state.tenants_[id->value];
+  record.tenant = *id;
 }
 
 // --- configuration and jobs
@@ -117,8 +130,8 @@ void StateWriter::operator()(const Configured& event) {
   state.config_ = event.config;
   state.config_version_ = event.version;
   state.tenants_ = std::move(records);
-  for (const auto& [id, record] : state.jobs_)
-    check(state.find_tenant(record.job.tenant).has_value(), "a tenant vanished under its jobs");
+  name_tenants();
+  for (auto& [id, record] : state.jobs_) name_tenant(record);
 }
 
 void StateWriter::operator()(const Submitted& event) {
@@ -128,6 +141,7 @@ void StateWriter::operator()(const Submitted& event) {
     state.next_job_.value += 1;
     JobRecord& record = state.jobs_[submitted.id];
     record.job = submitted;
+    name_tenant(record);
     record.submitted = now;
     record.groups.resize(submitted.groups.size());
     if (submitted.hold) record.hold_reason = "submitted held";
@@ -140,7 +154,7 @@ void StateWriter::operator()(const Submitted& event) {
     }
     (submitted.hold ? record.held : record.waiting) = units;
     check(units > 0, "a job without units");
-    tenant_of(submitted).submitted += units;
+    tenant_of(record).submitted += units;
     key.jobs.push_back(submitted.id);
   }
   for (const JobId id : key.jobs) depend(job(id));
@@ -195,7 +209,7 @@ void StateWriter::operator()(const UnitsClosed& event) {
   record.waiting -= waiting.size();
   (event.state == RunState::completed ? record.completed : record.failed) += count;
   record.close_reason = event.reason;
-  tenant_of(record.job).submitted -= count;
+  tenant_of(record).submitted -= count;
   forget_promises(event.job, event.group, event.indices);
   settle(record);
 }
@@ -254,7 +268,7 @@ void StateWriter::operator()(const UnitsRequeued& event) {
   record.exit_code = worst_code(record);
   if (record.ended != Tick(0)) record.started = Tick(0);
   record.ended = Tick(0);
-  tenant_of(record.job).submitted += count;
+  tenant_of(record).submitted += count;
   depend(record);
 }
 
@@ -296,7 +310,7 @@ void StateWriter::operator()(const Granted& event) {
   units.live += 1;
   record.waiting -= 1;
   record.live += 1;
-  tenant_of(record.job).running += 1;
+  tenant_of(record).running += 1;
   AttemptRecord& attempt = state.attempts_[event.attempt];
   attempt.id = event.attempt;
   attempt.allocation = event.allocation;
@@ -348,7 +362,7 @@ void StateWriter::operator()(const Ended& event) {
   if (attempt_ended.ready) record.ready -= 1;
   if (really_ran(attempt_ended, event.exit)) units.units[event.attempt.unit.index].ran += 1;
   state.attempts_.erase(event.attempt);
-  TenantRecord& tenant = tenant_of(record.job);
+  TenantRecord& tenant = tenant_of(record);
   tenant.running -= 1;
   add_charge(tenant, event.charge);
   end_live(record, units, event);
@@ -411,6 +425,7 @@ void StateWriter::operator()(const NodeRegistered& event) {
   if (event.node.id == state.next_node_) {
     check(!state.node_names_.contains(event.node.name), "a node's name is registered twice");
     state.next_node_.value += 1;
+    grow_slowly(state.nodes_);
     NodeRecord& record = state.nodes_.emplace_back();
     record.node = event.node;
     record.reachability_since = now;
@@ -535,8 +550,12 @@ void StateWriter::derive() {
   state.node_names_.clear();
   state.keys_by_age_.clear();
   state.totals_ = {};
-  for (const auto& [id, record] : state.jobs_)
+  name_tenants();
+  for (auto& [id, record] : state.jobs_) {
+    // A damaged snapshot may name any tenant: invariants() refuses it.
+    record.tenant = state.find_tenant(record.job.tenant).value_or(TenantId(0));
     if (!record.ended_all()) depend(record);
+  }
   for (const auto& record : state.nodes_) {
     state.node_names_[record.node.name] = record.node.id;
     count_node(record.node, 1);

@@ -7,41 +7,35 @@
 namespace busbar::core {
 namespace {
 
-// What a claim takes from its node: an exclusive one takes everything.
-struct Taken {
-  MilliCores cores;
-  Bytes memory;
-  Bytes scratch;
-  const std::vector<NamedCount>* named;
-  std::vector<DeviceShare> devices;
-};
-
-Taken taken(const Claim& claim, const Node& node) {
-  if (!claim.exclusive)
-    return {claim.cores, claim.memory, claim.scratch, &claim.named, claim.devices};
-  Taken all{node.cores, node.memory, node.scratch, &node.named, {}};
-  for (std::uint32_t i = 0; i < node.devices.size(); ++i)
-    all.devices.push_back({i, MilliDevices(1000)});
-  return all;
+// Calls f(ordinal, share) for each device that the claim takes; an exclusive one takes all.
+template <class F>
+void each_device(const Claim& claim, const Node& node, F f) {
+  if (claim.exclusive) {
+    for (std::uint32_t i = 0; i < node.devices.size(); ++i) f(i, MilliDevices(1000));
+    return;
+  }
+  for (const auto& share : claim.devices)
+    if (share.ordinal < node.devices.size()) f(share.ordinal, share.share);
 }
 
 // Whether a quota's name stands for this device; its health does not matter.
-bool names_device(std::string_view name, Device device) {
+bool names_device(std::string_view name, const Device& device) {
   if (name == "gpu") return true;
-  device.health = DeviceHealth::ok;
-  return device_matches({.model = std::string(name), .memory_min_bytes = {}}, device);
+  Device healthy = device;
+  healthy.health = DeviceHealth::ok;
+  return device_matches({.model = std::string(name), .memory_min_bytes = {}}, healthy);
 }
 
-std::int64_t amount_of(const Taken& taken, const Node& node, std::string_view name) {
-  if (name == "cores") return taken.cores.value;
-  if (name == "memory") return taken.memory.value;
-  if (name == "scratch") return taken.scratch.value;
+std::int64_t amount_of(const Claim& claim, const Node& node, std::string_view name) {
+  if (name == "cores") return (claim.exclusive ? node.cores : claim.cores).value;
+  if (name == "memory") return (claim.exclusive ? node.memory : claim.memory).value;
+  if (name == "scratch") return (claim.exclusive ? node.scratch : claim.scratch).value;
   std::int64_t amount = 0;
-  for (const auto& named : *taken.named)
+  for (const auto& named : claim.exclusive ? node.named : claim.named)
     if (named.name == name) amount += named.count;
-  for (const auto& share : taken.devices)
-    if (share.ordinal < node.devices.size() && names_device(name, node.devices[share.ordinal]))
-      amount += share.share.value;
+  each_device(claim, node, [&](std::uint32_t ordinal, MilliDevices share) {
+    if (names_device(name, node.devices[ordinal])) amount += share.value;
+  });
   return amount;
 }
 
@@ -57,12 +51,12 @@ std::int64_t charge_of(const State& state, const Allocation& allocation, Span he
   for (const auto& claim : allocation.claims) {
     const NodeRecord* record = state.find(claim.node);
     check(record != nullptr, "a claim on a node that State does not hold");
-    const Taken mine = taken(claim, record->node);
-    cores += mine.cores;
-    memory += mine.memory;
-    for (const auto& share : mine.devices)
-      if (share.ordinal < record->node.devices.size())
-        weight += match::device_weight(record->node.devices[share.ordinal]) * share.share.value;
+    const Node& node = record->node;
+    cores += claim.exclusive ? node.cores : claim.cores;
+    memory += claim.exclusive ? node.memory : claim.memory;
+    each_device(claim, node, [&](std::uint32_t ordinal, MilliDevices share) {
+      weight += match::device_weight(node.devices[ordinal]) * share.value;
+    });
   }
   const std::int64_t scaled = std::clamp<std::int64_t>(held.value, 0, held_max) * q20_one;
   const auto share = [&](std::int64_t part, std::int64_t whole) {
@@ -82,7 +76,7 @@ std::int64_t quota_amount(const State& state, const Allocation& allocation, std:
   for (const auto& claim : allocation.claims) {
     const NodeRecord* record = state.find(claim.node);
     check(record != nullptr, "a claim on a node that State does not hold");
-    amount += amount_of(taken(claim, record->node), record->node, name);
+    amount += amount_of(claim, record->node, name);
   }
   return amount;
 }

@@ -4,7 +4,7 @@
 
 namespace busbar::core {
 
-State::State() : tenants_(config_.tenants.size()) {}
+State::State() : tenants_(config_.tenants.size()) { StateWriter{*this, now_}.name_tenants(); }
 
 const JobRecord* State::find(JobId id) const {
   const auto it = jobs_.find(id);
@@ -44,9 +44,9 @@ const NodeRecord* State::find_node(std::string_view name) const {
 }
 
 std::optional<TenantId> State::find_tenant(std::string_view name) const {
-  for (std::size_t i = 0; i < config_.tenants.size(); ++i)
-    if (config_.tenants[i].name == name) return TenantId(static_cast<std::uint32_t>(i));
-  return std::nullopt;
+  const auto it = tenant_names_.find(name);
+  if (it == tenant_names_.end()) return std::nullopt;
+  return it->second;
 }
 
 std::vector<JobId> State::dependents(JobId job) const {

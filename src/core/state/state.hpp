@@ -58,6 +58,7 @@ struct GroupRecord {
 
 struct JobRecord {
   Job job;
+  TenantId tenant;  // of job.tenant; snapshots leave it out
   Tick submitted;
   Tick ended;                       // when its last unit ended; 0 while any waits or lives
   std::vector<GroupRecord> groups;  // by task group
@@ -227,6 +228,7 @@ class State {
   // Derived from the above; snapshots leave them out.
   std::map<JobId, std::set<JobId>> dependents_;
   std::map<std::string, NodeId, std::less<>> node_names_;
+  std::map<std::string, TenantId, std::less<>> tenant_names_;
   std::set<std::pair<Tick, std::string>> keys_by_age_;
   Totals totals_;
 };

@@ -50,7 +50,9 @@ struct StateWriter {
   GroupRecord& group(JobRecord& record, std::uint32_t position);
   AttemptRecord& attempt(const AttemptId& id);
   NodeRecord& node(NodeId id);
-  TenantRecord& tenant_of(const Job& job);
+  TenantRecord& tenant_of(const JobRecord& record);
+  void name_tenants();
+  void name_tenant(JobRecord& record);
   void forget_promises(JobId job, std::uint32_t group, const IndexSet& indices);
   void depend(const JobRecord& record);
   void settle(JobRecord& record);
