@@ -343,6 +343,7 @@ void Ring::plan_slice(Tick now) {
   cursor_ = slice.cursor;
   core::Accepted accepted = core::accept(state_, *index_, slice.plan);
   counters_.steps_dropped += accepted.dropped;
+  if (accepted.dropped > 0) memory_.forget_failures();
   if (!accepted.events.empty()) {
     const bool only_starts =
         std::all_of(accepted.events.begin(), accepted.events.end(), [](const EventBody& body) {

@@ -7,6 +7,7 @@
 #include <set>
 #include <vector>
 
+#include "core/explain/verdict_book.hpp"
 #include "ring/ring.hpp"
 #include "sim/agenda.hpp"
 #include "sim/checkers.hpp"

@@ -84,6 +84,9 @@ void close_doomed(Context& context);   // expire.cpp
 // probe.cpp: fills Context::full for the band under way, by one search for each class.
 void probe(Context& context, const Band& band);
 void probe_class(Context& context, const Band& band, std::uint64_t unit_class);
+// Into the view's memory: nobody of the class that holds its place for `hold` or longer finds one.
+void keep_failure(Context& context, std::uint64_t unit_class, Span hold, std::uint32_t steps,
+                  const Miss& miss);
 
 // reserve.cpp: a promise for a head that waits, or the one it has; its tick and who is in the way.
 struct Standing {

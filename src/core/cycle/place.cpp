@@ -159,11 +159,14 @@ Outcome Walk::try_unit(CohortWalk& walk, const UnitId& unit) {
   const bool promised = context_.scratch.bookings().contains(unit);
   if (const Memo* memo = promised ? nullptr : remembered(ask)) return wait(walk, ask, memo->miss);
   if (context_.cursor.heads > 0) context_.backfilled += 1;
+  const std::uint32_t before = context_.steps.used;
   Found found = search(ask);
   if (!found.allocation) {
     remember(context_, ask, found.miss);
     const auto band = context_.view.index.waiting().find(context_.cursor.band);
-    if (!context_.wants_heads() && band != context_.view.index.waiting().end())
+    if (context_.full.contains(ask.unit_class))
+      keep_failure(context_, ask.unit_class, Span(0), context_.steps.used - before, found.miss);
+    else if (!context_.wants_heads() && band != context_.view.index.waiting().end())
       probe_class(context_, band->second, ask.unit_class);
     return wait(walk, ask, found.miss);
   }

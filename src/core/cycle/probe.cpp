@@ -19,14 +19,9 @@ Ask shortest_ask(const Context& context, const Band& band, std::uint64_t unit_cl
   return ask;
 }
 
-// The memory is of State as it stands: what this slice has planned may yet be dropped.
-bool may_remember(const Context& context) {
-  return context.view.memory != nullptr && context.plan.steps.empty();
-}
-
 // The miss of the last search like this one, when nothing has made room since.
 const Memory::Failure* known_failure(const Context& context, std::uint64_t unit_class, Span hold) {
-  if (!may_remember(context)) return nullptr;
+  if (context.view.memory == nullptr || !context.plan.steps.empty()) return nullptr;
   const auto& failures = context.view.memory->failures;
   const auto it = failures.find(unit_class);
   if (it == failures.end() || it->second.hold > hold) return nullptr;
@@ -34,6 +29,12 @@ const Memory::Failure* known_failure(const Context& context, std::uint64_t unit_
 }
 
 }  // namespace
+
+void keep_failure(Context& context, std::uint64_t unit_class, Span hold, std::uint32_t steps,
+                  const Miss& miss) {
+  if (context.view.memory == nullptr || miss.time_may_help) return;
+  context.view.memory->failures[unit_class] = {context.view.index.room_since(), hold, steps, miss};
+}
 
 void probe_class(Context& context, const Band& band, std::uint64_t unit_class) {
   const auto asks = band.classes.find(unit_class);
@@ -45,10 +46,8 @@ void probe_class(Context& context, const Band& band, std::uint64_t unit_class) {
   if (found.miss.shorter_may_fit && any_lower_promise(context, ask)) return;
   context.full.insert(unit_class);
   remember(context, ask, found.miss);
-  if (may_remember(context) && !found.miss.time_may_help)
-    context.view.memory->failures[unit_class] = {context.view.index.room_since(),
-                                                 asks->second.holds.begin()->first,
-                                                 context.steps.used - before, found.miss};
+  keep_failure(context, unit_class, asks->second.holds.begin()->first, context.steps.used - before,
+               found.miss);
 }
 
 // Gangs are asked when their turn comes: a search for one that finds a place costs a walk over all

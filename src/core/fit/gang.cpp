@@ -9,6 +9,8 @@ namespace {
 constexpr std::size_t whole_cluster = 1;     // depth of the outermost part a gang may span
 constexpr std::size_t parts_tried_max = 16;  // of one level
 constexpr std::uint32_t quota_retries_max = 8;
+constexpr std::uint64_t near_nodes_min = 256;
+constexpr std::uint64_t near_nodes_per_task = 4;
 
 }  // namespace
 
@@ -44,7 +46,7 @@ bool Search::run_extreme() {
   };
   for (const Size size : {Size::whole, Size::largest}) {
     if (devices <= 1) {
-      gang_nodes();
+      gang_nodes(std::numeric_limits<std::uint64_t>::max());
       if (attempt(size)) return true;
       continue;
     }
@@ -53,7 +55,7 @@ bool Search::run_extreme() {
       DeviceRule applied = rule;
       if (inside_level) applied.link_domain.reset();
       rule_ = &applied;
-      gang_nodes();
+      gang_nodes(std::numeric_limits<std::uint64_t>::max());
       const bool placed = attempt(size);
       rule_ = nullptr;
       if (placed) return true;
@@ -72,27 +74,46 @@ std::set<DeviceRule> Search::device_rules() const {
   return rules;
 }
 
-// The largest size first, in the smallest part that holds it; then what is left of an elastic job
-// in the largest part it may use.
+// First among the nodes that fit best, a few times as many as the gang could use; then among all.
+// What is left of an elastic job is placed among all.
 bool Search::place_gang(std::uint32_t alternatives) {
   alternatives_ = alternatives;
-  gang_nodes();
-  const TopologyWish& wish = ask_.job->topology;
-  std::size_t deepest = whole_cluster;
-  for (const auto& [node, room] : room_)
-    deepest = std::max(deepest, scratch_.shape(node).parts.size());
-  std::size_t outermost = whole_cluster;
-  if (wish.required && !wish.within.empty()) outermost = depth_of(wish.within);
-  if (!wish.spread.empty()) deepest = outermost;  // spread means apart: no smaller part is sought
-  if (wish.spread.empty() && place_level(0, Size::whole)) return true;
-  for (std::size_t depth = deepest; depth >= outermost && depth > 0; --depth)
-    if (place_level(depth, Size::whole)) return true;
-  return place_level(outermost, Size::largest);
+  std::uint64_t tasks = 0;
+  for (const auto& group : ask_.job->groups) tasks += group.count.max;
+  gang_nodes(near_nodes_min + near_nodes_per_task * tasks);
+  if (place_whole()) return true;
+  if (room_cut_) {
+    gang_nodes(std::numeric_limits<std::uint64_t>::max());
+    if (place_whole()) return true;
+  }
+  return place_level(outermost(), Size::largest);
 }
 
-// Nodes that could hold a task of any group, with their room; into room_.
-void Search::gang_nodes() {
+// The largest part of the topology that the job may span, as a depth of NodeShape::parts.
+std::size_t Search::outermost() const {
+  const TopologyWish& wish = ask_.job->topology;
+  return wish.required && !wish.within.empty() ? depth_of(wish.within) : whole_cluster;
+}
+
+// The largest size, in the smallest part that holds it.
+bool Search::place_whole() {
+  const bool spread = !ask_.job->topology.spread.empty();
+  const std::size_t most = outermost();
+  std::size_t deepest = most;  // spread means apart: no smaller part is sought
+  if (!spread)
+    for (const auto& [node, room] : room_)
+      deepest = std::max(deepest, scratch_.shape(node).parts.size());
+  if (!spread && place_level(0, Size::whole)) return true;
+  for (std::size_t depth = deepest; depth >= most && depth > 0; --depth)
+    if (place_level(depth, Size::whole)) return true;
+  return false;
+}
+
+// Nodes that could hold a task of any group, with their room, best fit first and at most so many of
+// one hardware; into room_.
+void Search::gang_nodes(std::uint64_t nodes_max) {
   room_.clear();
+  room_cut_ = false;
   std::map<NodeId, std::uint64_t> room;
   for (std::uint32_t g = 0; g < ask_.job->groups.size(); ++g) {
     const TaskGroup& group = ask_.job->groups[g];
@@ -104,14 +125,17 @@ void Search::gang_nodes() {
         const HardwareFit& fit = scratch_.hardware_fit_of(ask_, g, a, example);
         if (!fit.possible) continue;
         const Resources& wanted = group.any_of[a].resources;
+        std::uint64_t looked = 0;
         for (const auto& [key, bucket] : buckets) {
-          if (!could_hold(fit, key)) continue;
+          if (!could_hold(fit, key) || looked > nodes_max) continue;
           bucket.each(wanted.cores.value, wanted.memory.value, [&](const Slot& slot) {
+            if (++looked > nodes_max) return false;
             const std::uint32_t cap = tasks_on({slot.node, key, &fit}, g, a, group.count.max);
             if (cap > 0) room[slot.node] += cap;
             return true;
           });
         }
+        room_cut_ = room_cut_ || looked > nodes_max;
       }
     }
   }

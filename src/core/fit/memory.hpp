@@ -17,8 +17,9 @@ struct Memory {
   };
   std::map<FitKey, HardwareFit> fits;
 
-  // A class that found no place. It holds until something makes room (Index::room_since) for all
-  // that would hold their place as long or longer.
+  // A class that found no place beside all that its plan had taken by then. It holds until
+  // something makes room (Index::room_since) for all that would hold their place as long or longer;
+  // whoever drops a step of a plan must forget the failures.
   struct Failure {
     Revision room_since;
     Span hold;
@@ -28,6 +29,7 @@ struct Memory {
   std::map<std::uint64_t, Failure> failures;  // by unit class
 
   static constexpr std::size_t entries_max = 100'000;
+  void forget_failures() { failures.clear(); }
   void bound() {
     if (fits.size() > entries_max) fits.clear();
     if (failures.size() > entries_max) failures.clear();

@@ -69,7 +69,9 @@ class Search {
   std::vector<Part> parts_at(std::size_t depth) const;
   bool place_in(const std::vector<NodeId>& nodes, Size size);
   bool place_group(std::uint32_t group, const std::vector<NodeId>& nodes, Size size);
-  void gang_nodes();
+  std::size_t outermost() const;
+  bool place_whole();
+  void gang_nodes(std::uint64_t nodes_max);
   Seats seats_of(std::uint32_t group, std::uint32_t alternative, const std::vector<NodeId>& nodes);
 
   // deal.cpp: tasks of one group over seats
@@ -104,6 +106,7 @@ class Search {
   std::string blocked_where_;
   std::optional<Miss> quota_miss_;
   Allocation found_;                                    // of the gang under way
+  bool room_cut_ = false;                               // gang_nodes left some out
   std::uint32_t alternatives_ = 1;                      // allowed now: the first so many
   std::vector<std::pair<NodeId, std::uint64_t>> room_;  // of gang_nodes, tasks of all groups
   std::map<std::uint64_t, std::uint32_t> spread_used_;  // attempts of the job by part
