@@ -99,14 +99,15 @@ Result<FolderLock> FolderLock::take(const std::string& folder) {
   const std::string path = folder + "/" + lock_file;
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (descriptor < 0) return system_error(Errc::denied, "cannot open " + path, errno);
-  FolderLock lock(descriptor);
   if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     const std::string pid = read_short(descriptor);
+    ::close(descriptor);
     return {Errc::unavailable,
             fmt::format("the state folder {} is in use by process {}; stop that process, or name "
                         "another folder",
                         folder, pid.empty() ? "(unknown)" : pid)};
   }
+  FolderLock lock(descriptor);  // empties the file when it goes: only its owner may have one
   const std::string pid = std::to_string(getpid()) + "\n";
   // A full disk must not keep the daemon from starting: the lock holds without the number.
   if (ftruncate(descriptor, 0) == 0 &&
