@@ -208,18 +208,40 @@ std::string list_of(const std::vector<std::string>& items) {
   return out + "]";
 }
 
+// As a person would write it, and exact: "24h", "90d", "1h30m", "1s500ms".
+std::string span_of(Span span) {
+  if (span == span_unlimited) return "unlimited";
+  constexpr std::int64_t day_ms = 86'400'000;
+  if (span.value > day_ms && span.value % day_ms == 0)
+    return fmt::format("{}d", span.value / day_ms);
+  constexpr std::pair<std::int64_t, std::string_view> units[] = {
+      {3'600'000, "h"}, {60'000, "m"}, {1000, "s"}, {1, "ms"}};
+  std::string out;
+  std::int64_t left = span.value;
+  for (const auto& [size, letter] : units) {
+    if (left / size > 0) out += fmt::format("{}{}", left / size, letter);
+    left %= size;
+  }
+  return out.empty() ? "0s" : out;
+}
+
+// In the largest unit that is exact: "50G".
+std::string bytes_of(std::int64_t bytes) {
+  constexpr std::string_view units[] = {"", "k", "M", "G", "T", "P"};
+  std::size_t unit = 0;
+  for (; unit + 1 < std::size(units) && bytes != 0 && bytes % 1024 == 0; ++unit) bytes /= 1024;
+  return fmt::format("{}{}", bytes, units[unit]);
+}
+
 std::string amounts_of(const std::vector<NamedCount>& amounts, bool by_resource) {
   std::string out = "{";
   for (const auto& amount : amounts) {
-    const bool milli = by_resource && amount.name != "memory";
-    out += fmt::format("{}{}: {}", out.size() > 1 ? ", " : "", yaml_quoted(amount.name),
-                       milli ? format_milli(amount.count) : fmt::format("{}", amount.count));
+    const std::string value = !by_resource              ? fmt::format("{}", amount.count)
+                              : amount.name == "memory" ? bytes_of(amount.count)
+                                                        : format_milli(amount.count);
+    out += fmt::format("{}{}: {}", out.size() > 1 ? ", " : "", yaml_quoted(amount.name), value);
   }
   return out + "}";
-}
-
-std::string span_of(Span span) {
-  return span == span_unlimited ? "unlimited" : fmt::format("{}ms", span.value);
 }
 
 std::string node_text(const NodeConfig& node) {
@@ -230,15 +252,15 @@ std::string node_text(const NodeConfig& node) {
   out += fmt::format("  ports: {}-{}\n  scratch: {}\n  inventory_interval: {}\n", node.port_first,
                      node.port_first + node.port_count - 1, yaml_quoted(node.scratch),
                      span_of(node.inventory_interval));
-  out += fmt::format("  output_max: {}\n  processes_max: {}\n", node.output_max.value,
+  out += fmt::format("  output_max: {}\n  processes_max: {}\n", bytes_of(node.output_max.value),
                      node.processes_max);
   if (node.simulated_devices.empty()) return out + "  simulated_devices: []\n";
   out += "  simulated_devices:\n";
   for (const auto& device : node.simulated_devices)
     out += fmt::format(
         "    - {{vendor: {}, model: {}, memory: {}, count: {}, link_domain_size: {}}}\n",
-        yaml_quoted(device.vendor), yaml_quoted(device.model), device.memory.value, device.count,
-        device.link_domain_size);
+        yaml_quoted(device.vendor), yaml_quoted(device.model), bytes_of(device.memory.value),
+        device.count, device.link_domain_size);
   return out;
 }
 

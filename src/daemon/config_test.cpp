@@ -65,6 +65,29 @@ TEST(DaemonConfig, ShownConfigurationReadsBackEqual) {
   EXPECT_EQ(*again, config);
 }
 
+TEST(DaemonConfig, SpansAndSizesAreShownAsAPersonWritesThem) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"finished_keep: 86400000ms", "finished_keep: 24h\n"},
+      {"finished_keep: 90m", "finished_keep: 1h30m\n"},
+      {"finished_keep: 1500ms", "finished_keep: 1s500ms\n"},
+      {"finished_keep: 36h", "finished_keep: 36h\n"},
+      {"history_keep: 8760h", "history_keep: 365d\n"},
+      {"limits: {default_time: unlimited}", "default_time: unlimited"},
+      {"node: {output_max: 53687091200}", "output_max: 50G\n"},
+      {"node: {output_max: 1.5G}", "output_max: 1536M\n"},
+      {"node: {output_max: 0}", "output_max: 0\n"},
+      {"tenants: [{name: a, quota: {memory: 65536M, cores: 2}}]", "\"memory\": 64G"},
+  };
+  for (const auto& [yaml, shown] : rows) {
+    SCOPED_TRACE(yaml);
+    const auto config = read_config(yaml, "f");
+    ASSERT_TRUE(config.ok()) << config.error().text;
+    const std::string text = config_text(*config);
+    EXPECT_NE(text.find(shown), std::string::npos) << text;
+    EXPECT_EQ(read_config(text, "again").value(), *config);
+  }
+}
+
 TEST(DaemonConfig, RefusalsNamePlaceAndRemedy) {
   const std::pair<const char*, const char*> rows[] = {
       {"stat_directory: /x", "state_directory"},
