@@ -1,0 +1,167 @@
+// The default policy's choices: who goes first, and where work goes.
+#include "core/policy/policy.hpp"
+
+#include <gtest/gtest.h>
+
+#include "core/cycle/spec_testing.hpp"
+
+namespace busbar::core {
+namespace {
+
+using testing::CycleWorld;
+using testing::unit;
+
+TEST(DefaultPolicy, IsTheOnlyNameThereIs) {
+  ASSERT_EQ(policy_names().size(), 1U);
+  EXPECT_TRUE(policy_known("default"));
+  EXPECT_FALSE(policy_known("Default"));
+  EXPECT_FALSE(policy_known(""));
+  EXPECT_EQ(make_policy("default")->name(), "default");
+}
+
+// --- tenants
+
+struct Shares : ::testing::Test {
+  CycleWorld world;
+
+  // Tenants a (weight 100) and b (weight 200) on one node of 8 cores.
+  Shares() {
+    Config config = world.world.state.config();
+    config.tenants = {
+        {.name = "a", .weight = 100}, {.name = "b", .weight = 200}, {.name = "default"}};
+    config.usage_epoch = minutes(1);
+    config.usage_half_life = hours(1);
+    world.configure(config);
+    world.add(testing::node("n1", 8));
+  }
+  AttemptId hold(const char* tenant, std::int64_t cores) {
+    Job job = testing::loose("j", 1, testing::resources(cores));
+    job.tenant = tenant;
+    const UnitId id = unit(world.add(job).value);
+    const AttemptId attempt = world.world.state.next_attempt(id);
+    world.apply(Granted{attempt,
+                        {{testing::claim_on(NodeId(1), world.world.state.find(id.job)->job)}},
+                        span_unlimited,
+                        tick_never});
+    return attempt;
+  }
+  TenantKey key(const char* tenant, const Held& beyond = {}) {
+    return world.policy->tenant_key(world.view(), *world.world.state.find_tenant(tenant), beyond);
+  }
+};
+
+TEST_F(Shares, WhoHoldsNothingAndHeldNothingGoesFirst) {
+  EXPECT_EQ(key("a"), 0);
+  hold("a", 1);
+  EXPECT_GT(key("a"), 0);
+  EXPECT_EQ(key("b"), 0);
+}
+
+TEST_F(Shares, TwiceTheWeightMayHoldTwiceAsMuch) {
+  hold("a", 1);
+  hold("b", 2);
+  EXPECT_EQ(key("a"), key("b"));
+  hold("b", 1);
+  EXPECT_LT(key("a"), key("b"));
+}
+
+TEST_F(Shares, WhatTheCycleHandsOutCountsAtOnce) {
+  hold("a", 1);
+  const TenantKey before = key("a");
+  EXPECT_GT(key("a", Held{.cores = 1000}), before);
+  EXPECT_EQ(key("a", Held{.cores = 1000}), 2 * before);
+}
+
+TEST_F(Shares, TheKeyMovesWithTheEpochOnly) {
+  hold("a", 4);
+  world.world.now = Tick(world.world.now.value / 60'000 * 60'000 + 60'000);
+  const TenantKey at_start = key("a");
+  world.world.now = world.world.now + Span(59'999);
+  EXPECT_EQ(key("a"), at_start);
+  world.world.now = world.world.now + Span(1);
+  EXPECT_GT(key("a"), at_start);
+}
+
+TEST_F(Shares, PastUseFadesByHalfInAHalfLife) {
+  const AttemptId attempt = hold("a", 8);
+  world.world.now = world.world.now + hours(2);
+  world.end(attempt);
+  world.world.now = Tick(world.world.now.value / 60'000 * 60'000 + 60'000);
+  const TenantKey fresh = key("a");
+  ASSERT_GT(fresh, 0);
+  world.world.now = world.world.now + hours(1);
+  const TenantKey later = key("a");
+  EXPECT_NEAR(static_cast<double>(later), static_cast<double>(fresh) / 2,
+              static_cast<double>(fresh) / 1000);
+  world.world.now = world.world.now + hours(1000);
+  EXPECT_EQ(key("a"), 0);
+}
+
+TEST_F(Shares, TheLargestShareOfAnyResourceCounts) {
+  Job job = testing::loose("j", 1, testing::resources(1, gibibytes(32)));  // 1/8 and 1/2
+  job.tenant = "a";
+  const UnitId id = unit(world.add(job).value);
+  world.apply(Granted{world.world.state.next_attempt(id),
+                      {{testing::claim_on(NodeId(1), world.world.state.find(id.job)->job)}},
+                      span_unlimited,
+                      tick_never});
+  const TenantKey by_memory = key("a");
+  EXPECT_EQ(by_memory, key("b", Held{.cores = 8000})) << "half of the memory, half of b's weight";
+}
+
+// --- units
+
+TEST(DefaultPolicy, InsideATenantTheEarlierSubmissionGoesFirst) {
+  EXPECT_EQ(testing::run_spec(R"(
+    nodes 1
+    t=0  submit A limit=10            -> start
+    t=1  submit B limit=10            -> hold Resources at=10
+    t=2  submit C limit=10            -> hold Resources
+    t=10 finish A                     -> start B
+    t=20 finish B                     -> start C
+  )"),
+            "");
+}
+
+// --- nodes
+
+TEST(DefaultPolicy, WorkIsPackedWhereItStraysAndWastesLeast) {
+  struct Place {
+    std::int64_t cores_free;
+    std::uint32_t devices;  // of the node
+    std::uint32_t idle;     // of these
+    std::uint32_t opened;   // by the tasks
+  };
+  const struct {
+    const char* why;
+    bool devices, shares;
+    Place better, worse;
+  } rows[] = {
+      {"without devices keeps off accelerator nodes", false, false, {64, 0, 0, 0}, {4, 8, 8, 0}},
+      {"the fuller node of two alike", false, false, {4, 0, 0, 0}, {8, 0, 0, 0}},
+      {"fewest idle devices are left", true, false, {16, 8, 2, 2}, {16, 8, 8, 2}},
+      {"a device that is shared already", true, true, {16, 8, 8, 0}, {16, 8, 1, 1}},
+      {"devices before cores", true, false, {16, 8, 2, 1}, {2, 8, 3, 1}},
+  };
+  const auto policy = make_policy("default");
+  EXPECT_TRUE(policy->packs());
+  for (const auto& row : rows) {
+    const auto score = [&](const Place& place) {
+      const Node node = testing::node("n", 64, gibibytes(64), place.devices);
+      NodeFree free;
+      free.cores = whole_cores(place.cores_free);
+      free.memory = gibibytes(64);
+      NodeCondition condition{.node = node, .free = free};
+      condition.devices_idle = place.idle;
+      condition.devices_opened = place.opened;
+      condition.cores = whole_cores(1);
+      condition.wants_devices = row.devices;
+      condition.wants_shares = row.shares;
+      return policy->node_score(condition);
+    };
+    EXPECT_GT(score(row.better), score(row.worse)) << row.why;
+  }
+}
+
+}  // namespace
+}  // namespace busbar::core
