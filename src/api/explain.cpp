@@ -71,15 +71,22 @@ std::string units_text(std::uint64_t count) {
   return std::to_string(count) + (count == 1 ? " unit" : " units");
 }
 
+// The first of units that are not held.
+const VerdictView* waiting_verdict(const Explanation& out) {
+  for (const VerdictView& view : out.verdicts)
+    if (view.verdict.reason != core::Reason::held) return &view;
+  return nullptr;
+}
+
 // `likely` is when the job's first waiting unit should start.
 void add_verdicts(const Lens& lens, const core::JobRecord& record, Tick likely, Explanation& out) {
   for (const core::Verdict& verdict :
        lens.view.verdicts.of(lens.view.state, lens.view.index, record.job.id, lens.now)) {
-    const Tick start = out.verdicts.empty() ? likely : tick_never;
+    const Tick start = waiting_verdict(out) == nullptr ? likely : tick_never;
     VerdictView view{record.job.groups[verdict.group].name, verdict,
                      core::explain(lens.view.state, verdict, lens.now, start),
                      lens.moment_if(std::min(verdict.start_estimate, start))};
-    if (out.verdicts.empty()) out.start_told = core::tells_start(verdict, start);
+    if (waiting_verdict(out) == nullptr) out.start_told = core::tells_start(verdict, start);
     out.verdicts.push_back(std::move(view));
     for (const JobId blocker : verdict.blockers) {
       if (std::count(out.blockers.begin(), out.blockers.end(), blocker) == 0)
@@ -135,27 +142,26 @@ std::string standstill(const core::State& state) {
 std::string summary_of(const core::State& state, const core::JobRecord& record,
                        const Explanation& out) {
   if (record.ended_all()) {
-    std::string text = "It has ended: " + std::string(to_string(out.state));
-    if (ran_at_all(record)) text += ", exit code " + std::to_string(record.exit_code);
-    text += ".";
-    if (!record.close_reason.empty()) text += " " + record.close_reason;
-    return text;
+    const std::string why = core::ended_reason(record);
+    return why.empty() ? "It has ended." : "It has ended: " + why + ".";
   }
   std::string text;
   if (record.live > 0) text = units_text(record.live) + (record.live == 1 ? " runs" : " run");
   if (record.live > 0) text += record.waiting + record.held > 0 ? ". " : ".";
   if (record.waiting + record.held == 0) return text;
-  if (record.live > 0) text += units_text(record.waiting + record.held) + " more: ";
-  if (const std::string stands = standstill(state); !stands.empty()) return text + stands;
-  if (!out.verdicts.empty()) {
-    text += out.verdicts[0].sentence;
-  } else if (record.waiting == 0) {
-    text += "held" + (record.hold_reason.empty() ? "" : " (" + record.hold_reason + ")") +
-            "; 'busbar release " + std::to_string(record.job.id.value) + "' lets it go.";
-  } else {
-    text += "the scheduler has not looked at it yet; ask again in a moment.";
+  if (record.waiting > 0) {
+    if (record.live > 0) text += units_text(record.waiting) + " more: ";
+    if (const std::string stands = standstill(state); !stands.empty()) return text + stands;
+    const VerdictView* first = waiting_verdict(out);
+    text += first != nullptr ? first->sentence
+                             : "the scheduler has not looked at it yet; ask again in a moment";
+    if (text.back() != '.') text += ".";
   }
-  if (!text.empty() && text.back() != '.') text += ".";
+  if (record.held > 0) {
+    if (record.live + record.waiting > 0)
+      text += (text.back() == ' ' ? "" : " ") + units_text(record.held) + " more: ";
+    text += core::held_text(record) + ".";
+  }
   if (out.predicted_in && out.predicted_in->span > Span() && !out.start_told)
     text += " It should start in " + format_span(out.predicted_in->span) + ".";
   return text;

@@ -323,6 +323,121 @@ TEST_F(Handlers, AUnitShowsItsAttemptWithDevicesAndItsPast) {
   EXPECT_EQ(past["past"][0]["exit"]["code"], 9);
 }
 
+TEST_F(Handlers, HowTheLastAttemptEndedIsTheJobsReason) {
+  const NodeId n1 = backend_.add_node(node("n1", 64));
+  struct Row {
+    RunState state;
+    Exit exit;
+    const char* reason;
+  };
+  const Row rows[] = {
+      {RunState::failed, {EndCause::exited, 3, 0, ""}, "exit code 3"},
+      {RunState::failed, {EndCause::exited, 137, 9, ""}, "ended by SIGKILL"},
+      {RunState::failed, {EndCause::exited, 139, 11, ""}, "ended by SIGSEGV"},
+      {RunState::failed, {EndCause::exited, 143, 15, "not ready within 1s"}, "not ready within 1s"},
+      {RunState::timeout, {EndCause::timed_out, 143, 15, ""}, "reached its time limit"},
+      {RunState::timeout,
+       {EndCause::stopped, 143, 15, "its deadline passed while it ran"},
+       "its deadline passed while it ran"},
+      {RunState::cancelled,
+       {EndCause::stopped, 143, 15, "cancelled by ada: too slow"},
+       "cancelled by ada: too slow"},
+      {RunState::out_of_memory,
+       {EndCause::out_of_memory, 137, 9, ""},
+       "needed more memory than it asked for"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.reason);
+    const JobId id = backend_.add_job(loose("j"));
+    const AttemptId attempt = backend_.grant(unit(id.value), n1);
+    backend_.run(attempt);
+    Ended event;
+    event.attempt = attempt;
+    event.state = row.state;
+    event.exit = row.exit;
+    backend_.happen(event);
+    const std::string target = "/v1/jobs/" + std::to_string(id.value);
+    EXPECT_EQ(get(target)["reason"], row.reason);
+    EXPECT_EQ(get(target + "/wait?timeout=0")["job"]["reason"], row.reason);
+    EXPECT_EQ(get(target + "/explain")["summary"],
+              "It has ended: " + std::string(row.reason) + ".");
+    backend_.happen(JobRetired{id});
+    EXPECT_EQ(get(target)["reason"], row.reason) << "in the history";
+  }
+}
+
+TEST_F(Handlers, UnitsCancelledBeforeTheyRanAreCountedAsSuchAndHaveNoPast) {
+  const NodeId n1 = backend_.add_node(node("n1", 8));
+  backend_.add_job(array("sweep", {0, 3, 1}));
+  const AttemptId failed = backend_.grant(unit(1, 0), n1);
+  backend_.run(failed);
+  backend_.end(failed, RunState::failed, 1);
+  EXPECT_EQ(ada_.post("/v1/jobs/1_[1-2]/cancel").status, 200);
+  const json job = get("/v1/jobs/1");
+  for (const json& counts : {job["units"], job["groups"][0]["units"]}) {
+    EXPECT_EQ(counts["failed"], 1);
+    EXPECT_EQ(counts["cancelled"], 2);
+    EXPECT_EQ(counts["waiting"], 1);
+    EXPECT_EQ(counts["total"], 4);
+  }
+  EXPECT_EQ(get("/v1/units/1_0")["past"].size(), 1U);
+  const json cancelled = get("/v1/units/1_1");
+  EXPECT_EQ(cancelled["state"], "CANCELLED");
+  EXPECT_EQ(cancelled["past"].size(), 0U);
+  EXPECT_EQ(cancelled["reason"], "cancelled by ada");
+  EXPECT_EQ(get("/v1/history?job=1")["rows"].size(), 2U) << "the history knows of both ends";
+}
+
+TEST_F(Handlers, WhatIsSimulatedSaysSo) {
+  Node real = node("real", 8, gibibytes(64), 2, "NVIDIA H100 80GB HBM3");
+  for (auto& device : real.devices) device.simulated = false;
+  const NodeId n1 = backend_.add_node(node("n1", 8, gibibytes(64), 4));
+  backend_.add_node(real);
+  const json devices = get("/v1/status")["devices"];
+  EXPECT_EQ(devices["total"], 6);
+  EXPECT_EQ(devices["simulated"], 4);
+  const auto wants = [](std::vector<DeviceRequest> devices_wanted) {
+    Resources out = core::testing::resources(1);
+    out.devices = std::move(devices_wanted);
+    return out;
+  };
+  backend_.add_job(loose("none", 1, wants({})));
+  backend_.add_job(loose("either", 1, wants({gpus(1)})));
+  backend_.add_job(loose("simulated", 1, wants({gpus(1, "A100")})));
+  backend_.add_job(loose("real", 1, wants({gpus(1, "H100")})));
+  for (const auto& [ref, simulated] :
+       {std::pair{"none", false}, {"either", false}, {"simulated", true}, {"real", false}})
+    EXPECT_EQ(get(std::string("/v1/jobs/") + ref)["simulated"], simulated) << ref;
+  backend_.run(backend_.grant(unit(2), n1));
+  EXPECT_EQ(get("/v1/jobs/either")["simulated"], true) << "it got a simulated one";
+}
+
+TEST_F(Handlers, UnitsThatWaitAndUnitsThatAreHeldAreToldApart) {
+  const NodeId n1 = backend_.add_node(node("n1", 8));
+  backend_.add_job(array("sweep", {0, 3, 1}));
+  backend_.run(backend_.grant(unit(1, 0), n1));
+  EXPECT_EQ(ada_.post("/v1/jobs/1_3/hold").status, 200);
+  EXPECT_EQ(get("/v1/jobs/1/explain")["summary"],
+            "1 unit runs. 2 units more: the scheduler has not looked at it yet; ask again in a "
+            "moment. 1 unit more: held by ada; 'busbar release 1_3' lets it go.");
+  EXPECT_EQ(ada_.post("/v1/jobs/1/hold").status, 200);
+  EXPECT_EQ(get("/v1/jobs/1/explain")["summary"],
+            "1 unit runs. 3 units more: held by ada; 'busbar release 1' lets it go.");
+  EXPECT_EQ(get("/v1/units/1_3")["reason"], "Held by ada");
+}
+
+TEST_F(Handlers, AnAttemptSaysWhatItsLatestEndIsMadeOf) {
+  const NodeId n1 = backend_.add_node(node("n1", 8));
+  Job job = loose("j");
+  job.time_limit = seconds(20);
+  job.grace = seconds(30);
+  backend_.add_job(job);
+  const AttemptId attempt = backend_.grant(unit(1), n1);
+  backend_.happen(Running{attempt, {}, backend_.now() + seconds(60)});
+  EXPECT_EQ(get("/v1/units/1")["attempt"]["latest_end_parts"],
+            "limit 20s + grace 30s + cleanup 10s");
+}
+
 TEST_F(Handlers, ReferencesAreNumbersNamesLastAndArrayIndices) {
   backend_.add_node(node("n1", 8));
   backend_.add_job(array("sweep", {10, 30, 10}));

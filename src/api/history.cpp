@@ -73,6 +73,7 @@ HistoryRowView history_row_view(const Backend& backend, const HistoryRow& row) {
   view.devices = {row.devices.value};
   view.memory = row.memory;
   view.final = row.final;
+  view.simulated = row.simulated;
   return view;
 }
 

@@ -49,6 +49,7 @@ struct HistoryRowView {
   Thousandths devices;
   Bytes memory;
   bool final = true;
+  bool simulated = false;
 };
 template <class V>
 void describe(V& visit, Like<HistoryRowView> auto& row) {
@@ -72,6 +73,7 @@ void describe(V& visit, Like<HistoryRowView> auto& row) {
   visit("devices", row.devices);
   visit("memory_bytes", row.memory);
   visit("final", row.final);
+  visit("simulated", row.simulated);
 }
 
 HistoryRowView history_row_view(const Backend& backend, const HistoryRow& row);

@@ -2,6 +2,7 @@
 
 #include "api/refs.hpp"
 #include "api/views.hpp"
+#include "core/state/capacity.hpp"
 #include "model/names.hpp"
 
 namespace busbar::api {
@@ -16,16 +17,41 @@ std::string quantity_text(std::string_view resource, std::int64_t value) {
   return counted ? std::to_string(value) : format_milli(value);
 }
 
+// "core" of one, "cores" of more.
+std::string noun_of(const std::string& resource, std::int64_t amount) {
+  const bool one = (resource == "cores" && amount == 1000) ||
+                   ((resource == "ports" || resource == "nodes") && amount == 1);
+  return one ? resource.substr(0, resource.size() - 1) : resource;
+}
+
+// "Held by root", "Held: a licence is missing".
+std::string held_line(const core::JobRecord& record) {
+  const std::string& why = record.hold_reason;
+  if (why.rfind("held ", 0) == 0) return "H" + why.substr(1);
+  return why.empty() ? "Held" : "Held: " + why;
+}
+
 UnitCounts count_units(const core::JobRecord& record) {
   UnitCounts counts;
   counts.waiting = record.waiting;
   counts.held = record.held;
   counts.running = record.live;
   counts.completed = record.completed;
-  counts.failed = record.failed;
+  for (const core::GroupRecord& group : record.groups)
+    for (const core::FinishedRun& run : group.finished)
+      if (run.state == RunState::cancelled)
+        counts.cancelled += std::uint64_t{run.range.last} - run.range.first + 1;
+  counts.failed = record.failed - counts.cancelled;
   counts.ready = record.ready;
   counts.total = record.waiting + record.held + record.live + record.completed + record.failed;
   return counts;
+}
+
+bool is_simulated(const Node& node, const Claim& claim) {
+  return node.simulated ||
+         std::any_of(claim.devices.begin(), claim.devices.end(), [&](const DeviceShare& share) {
+           return share.ordinal < node.devices.size() && node.devices[share.ordinal].simulated;
+         });
 }
 
 // Where its attempts are, when the first of them started, and whether a unit waits again.
@@ -41,7 +67,9 @@ void look_at_attempts(const Lens& lens, const core::JobRecord& record, JobView& 
     if (view.units.total == 1) view.progress = progress_view(lens, at->second);
     for (const Claim& claim : at->second.allocation.claims) {
       const core::NodeRecord* node = lens.view.state.find(claim.node);
-      if (node == nullptr || view.nodes.size() >= nodes_shown_max) continue;
+      if (node == nullptr) continue;
+      view.simulated = view.simulated || is_simulated(node->node, claim);
+      if (view.nodes.size() >= nodes_shown_max) continue;
       if (std::find(view.nodes.begin(), view.nodes.end(), node->node.name) == view.nodes.end())
         view.nodes.push_back(node->node.name);
     }
@@ -81,15 +109,9 @@ void copy_plain(const Job& job, JobView& view) {
   view.labels = {job.labels};
 }
 
-std::optional<std::string> ended_line(RunState state, std::int32_t exit_code,
-                                      const std::string& close_reason) {
-  if (state == RunState::completed) return {};
-  if (!close_reason.empty()) return close_reason;
-  if (state == RunState::failed) return "exit code " + std::to_string(exit_code);
-  if (state == RunState::timeout) return "reached its time limit";
-  if (state == RunState::out_of_memory) return "needed more memory than it asked for";
-  if (state == RunState::node_fail) return "its node was lost";
-  return {};
+std::optional<std::string> not_empty(std::string text) {
+  if (text.empty()) return {};
+  return text;
 }
 
 // Units that ended without an attempt have no exit code; a job of such units only has none.
@@ -117,7 +139,8 @@ std::string resources_line(const Resources& resources) {
   if (resources.scratch.value > 0) text += ", " + format_bytes(resources.scratch) + " scratch";
   for (const NamedCount& named : resources.named)
     text += ", " + named.name + ":" + std::to_string(named.count);
-  if (resources.ports > 0) text += ", " + std::to_string(resources.ports) + " ports";
+  if (resources.ports > 0)
+    text += ", " + std::to_string(resources.ports) + (resources.ports == 1 ? " port" : " ports");
   return text;
 }
 
@@ -131,7 +154,7 @@ std::string short_reason(const core::Verdict& verdict) {
     const bool amount = verdict.wanted > 0 && verdict.reason != core::Reason::not_synchronised;
     text += ": ";
     if (amount) text += "wants " + quantity_text(verdict.resource, verdict.wanted) + " ";
-    text += verdict.resource;
+    text += amount ? noun_of(verdict.resource, verdict.wanted) : verdict.resource;
     if (amount) text += ", " + quantity_text(verdict.resource, verdict.free) + " free";
   }
   return text;
@@ -144,12 +167,11 @@ std::optional<std::string> waiting_line(const Lens& lens, const core::JobRecord&
     if (!verdicts.empty()) {
       const core::Verdict& verdict = verdicts.front();
       if (verdict.reason != core::Reason::held || record.hold_reason.empty())
-        return short_reason(verdict);
-      return "Held: " + record.hold_reason;
+        return short_reason(verdict) + (record.job.exclusive ? " (exclusive)" : "");
+      return held_line(record);
     }
   }
-  if (record.waiting == 0 && record.held > 0)
-    return record.hold_reason.empty() ? "Held" : "Held: " + record.hold_reason;
+  if (record.waiting == 0 && record.held > 0) return held_line(record);
   return {};
 }
 
@@ -178,8 +200,9 @@ JobView job_view(const Lens& lens, const core::JobRecord& record) {
   if (record.ended_all()) {
     view.ended = lens.moment_if(record.ended);
     if (ran_at_all(record)) view.exit_code = record.exit_code;
-    view.reason = ended_line(view.state, record.exit_code, record.close_reason);
+    view.reason = not_empty(core::ended_reason(record));
   } else if (record.live == 0) {
+    view.simulated = core::only_simulated(lens.view.state, record.job);
     view.reason = waiting_line(lens, record);
     view.predicted_start = lens.moment_if(predicted_start(lens, record));
   }
@@ -193,12 +216,14 @@ JobView job_view(const Lens& lens, const HistoryJob& job) {
   for (std::uint32_t g = 0; g < job.job.groups.size(); ++g)
     view.units.total += unit_count(job.job, g);
   view.units.completed = job.state == RunState::completed ? view.units.total : 0;
-  view.units.failed = view.units.total - view.units.completed;
+  (job.state == RunState::cancelled ? view.units.cancelled : view.units.failed) =
+      view.units.total - view.units.completed;
   view.submitted = lens.moment(job.submitted);
   view.ended = lens.moment_if(job.ended);
   view.started = lens.moment_if(job.started);
   if (has_exit_code(job.state, job.exit_code, job.started)) view.exit_code = job.exit_code;
-  view.reason = ended_line(job.state, job.exit_code, "");
+  view.reason =
+      not_empty(job.reason.empty() ? core::plain_reason(job.state, job.exit_code) : job.reason);
   return view;
 }
 
@@ -212,7 +237,9 @@ UnitCounts group_counts(const Job& job, std::uint32_t group, const core::GroupRe
   counts.ready = ready;
   for (const core::FinishedRun& run : record.finished) {
     const std::uint64_t units = std::uint64_t{run.range.last} - run.range.first + 1;
-    (run.state == RunState::completed ? counts.completed : counts.failed) += units;
+    (run.state == RunState::completed   ? counts.completed
+     : run.state == RunState::cancelled ? counts.cancelled
+                                        : counts.failed) += units;
   }
   return counts;
 }

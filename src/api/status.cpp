@@ -62,6 +62,17 @@ void describe(V& visit, Like<Capacity> auto& capacity) {
   visit("total", capacity.total);
   visit("free", capacity.free);
 }
+struct DeviceCapacity {
+  Thousandths total;
+  Thousandths free;
+  Thousandths simulated;  // of the total
+};
+template <class V>
+void describe(V& visit, Like<DeviceCapacity> auto& capacity) {
+  visit("total", capacity.total);
+  visit("free", capacity.free);
+  visit("simulated", capacity.simulated);
+}
 struct ClusterView {
   std::string name;
   bool synchronised = false;
@@ -85,7 +96,7 @@ struct Totals {
   UnitTotals units;
   NodeTotals nodes;
   Capacity cores;
-  Capacity devices;
+  DeviceCapacity devices;
   std::vector<ClusterView> clusters;
   Seconds clock_withheld;
   Revision revision;
@@ -155,6 +166,8 @@ void count_nodes(const Lens& lens, Totals& totals) {
     totals.nodes.simulated += record.node.simulated ? 1 : 0;
     totals.cores.total.value += record.node.cores.value;
     totals.devices.total.value += static_cast<std::int64_t>(record.node.devices.size()) * 1000;
+    for (const Device& device : record.node.devices)
+      if (device.simulated || record.node.simulated) totals.devices.simulated.value += 1000;
     for (ClusterView& cluster : totals.clusters) {
       if (cluster.name != record.node.cluster) continue;
       ++cluster.nodes;

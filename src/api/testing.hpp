@@ -194,11 +194,22 @@ class TestBackend : public Backend {
       row.ended = event.tick;
       row.final = ended->next == UnitNext::closed;
       rows_.push_back(std::move(row));
+    } else if (const auto* closed = std::get_if<UnitsClosed>(&event.body)) {
+      const core::JobRecord& record = *state_.find(closed->job);
+      for (const auto& range : closed->indices.ranges()) {
+        HistoryRow row;
+        row.unit = {closed->job, closed->group, range.first};
+        row.index_last = range.last;
+        row.unit_name = unit_name(record.job, row.unit);
+        row.state = closed->state;
+        row.ended = event.tick;
+        rows_.push_back(std::move(row));
+      }
     } else if (const auto* gone = std::get_if<JobRetired>(&event.body)) {
       const core::JobRecord& record = *state_.find(gone->job);
-      retired_[gone->job] = {record.job,       core::job_state(record),
-                             record.exit_code, record.submitted,
-                             record.ended,     record.started};
+      retired_[gone->job] = {
+          record.job,   core::job_state(record), record.exit_code,          record.submitted,
+          record.ended, record.started,          core::ended_reason(record)};
     }
   }
 

@@ -2,6 +2,7 @@
 
 #include "api/refs.hpp"
 #include "api/views.hpp"
+#include "core/explain/verdict.hpp"
 #include "model/names.hpp"
 
 namespace busbar::api {
@@ -89,6 +90,8 @@ AttemptView attempt_view(const Lens& lens, const Job& job, const core::AttemptRe
   view.granted = lens.moment(attempt.granted);
   view.started = lens.moment_if(attempt.started);
   view.latest_end = lens.moment_if(attempt.latest_end);
+  std::string parts = core::latest_end_parts(lens.view.state.config(), job, attempt.time_limit);
+  if (view.latest_end && !parts.empty()) view.latest_end_parts = std::move(parts);
   view.time_limit = limited(attempt.time_limit);
   if (attempt.started != Tick() && lens.now > attempt.started)
     view.elapsed = {lens.now - attempt.started};

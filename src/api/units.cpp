@@ -121,6 +121,8 @@ UnitView unit_view(const Lens& lens, const UnitId& id) {
   view.user = record.job.user.name;
   if (!group.array.empty()) view.array_index = array_index(group, id.index);
   if (view.run.state == RunState::pending) view.reason = waiting_line(lens.view, record);
+  if (view.run.state == RunState::cancelled && view.run.attempts == 0)
+    view.reason = record.close_reason;
   if (const core::UnitRecord* own = lens.view.state.find(id)) view.restarts = own->restarts;
   view.revision = lens.view.state.revision();
   return view;
@@ -133,8 +135,9 @@ Result<Ok> add_past(Backend& backend, const UnitId& id, UnitView& view) {
   for (std::size_t pages = 0; pages < history_pages_read_max; ++pages) {
     BUSBAR_TRY(page, backend.history(query));
     for (const HistoryRow& row : page.rows) {
-      const bool mine =
-          row.unit.group == id.group && row.unit.index <= id.index && id.index <= row.index_last;
+      // A unit that was closed before it ran has a row, but no attempt.
+      const bool mine = row.attempt > 0 && row.unit.group == id.group &&
+                        row.unit.index <= id.index && id.index <= row.index_last;
       if (mine && view.past.size() < past_shown_max)
         view.past.push_back(history_row_view(backend, row));
     }

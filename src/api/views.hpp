@@ -41,7 +41,8 @@ struct UnitCounts {
   std::uint64_t held = 0;
   std::uint64_t running = 0;
   std::uint64_t completed = 0;
-  std::uint64_t failed = 0;
+  std::uint64_t failed = 0;  // CANCELLED ones not counted
+  std::uint64_t cancelled = 0;
   std::uint64_t ready = 0;
 };
 template <class V>
@@ -52,6 +53,7 @@ void describe(V& visit, Like<UnitCounts> auto& counts) {
   visit("running", counts.running);
   visit("completed", counts.completed);
   visit("failed", counts.failed);
+  visit("cancelled", counts.cancelled);
   visit("ready", counts.ready);
 }
 
@@ -89,6 +91,7 @@ struct JobView {
   std::optional<Seconds> time_limit;
   std::optional<std::int32_t> exit_code;
   std::string resources;
+  bool simulated = false;  // of what it holds or could get
   std::vector<std::string> nodes;
   LabelMap labels;
   std::optional<ProgressView> progress;  // of a job of one unit
@@ -112,6 +115,7 @@ void describe(V& visit, Like<JobView> auto& job) {
   visit("time_limit_seconds", job.time_limit);
   visit("exit_code", job.exit_code);
   visit("resources", job.resources);
+  visit("simulated", job.simulated);
   visit("nodes", job.nodes);
   visit("labels", job.labels);
   visit("progress", job.progress);
@@ -189,6 +193,7 @@ struct AttemptView {
   Moment granted;
   std::optional<Moment> started;
   std::optional<Moment> latest_end;
+  std::optional<std::string> latest_end_parts;
   std::optional<Seconds> time_limit;
   Seconds elapsed;
   bool ready = false;
@@ -208,6 +213,7 @@ void describe(V& visit, Like<AttemptView> auto& attempt) {
   visit("granted", attempt.granted);
   visit("started", attempt.started);
   visit("latest_end", attempt.latest_end);
+  visit("latest_end_parts", attempt.latest_end_parts);
   visit("time_limit_seconds", attempt.time_limit);
   visit("elapsed_seconds", attempt.elapsed);
   visit("ready", attempt.ready);

@@ -11,7 +11,10 @@ namespace {
 std::string numbers_of(const Json& units) {
   const auto total = integer_at(units, "total");
   if (total == 1) return "1";
-  return fmt::format("{}/{}", integer_at(units, "completed") + integer_at(units, "failed"), total);
+  return fmt::format(
+      "{}/{}",
+      integer_at(units, "completed") + integer_at(units, "failed") + integer_at(units, "cancelled"),
+      total);
 }
 
 // How long it has run, or waited, or when it would start.
@@ -192,10 +195,11 @@ int show(const Context& context, const std::string& reference) {
   if (!unit) {
     const Json& units = object_at(job, "units");
     line(context, "units",
-         fmt::format("{}: {} waiting, {} held, {} running, {} completed, {} failed",
+         fmt::format("{}: {} waiting, {} held, {} running, {} completed, {} failed, {} cancelled",
                      integer_at(units, "total"), integer_at(units, "waiting"),
                      integer_at(units, "held"), integer_at(units, "running"),
-                     integer_at(units, "completed"), integer_at(units, "failed")));
+                     integer_at(units, "completed"), integer_at(units, "failed"),
+                     integer_at(units, "cancelled")));
     line(context, "wants", text_at(job, "resources"));
     line(context, "coupling", text_at(job, "coupling"));
     line(context, "submitted",

@@ -39,7 +39,8 @@ struct HistoryRow {
   MilliCores cores;
   MilliDevices devices;
   Bytes memory;
-  bool final = true;  // false: the unit was to run again
+  bool final = true;       // false: the unit was to run again
+  bool simulated = false;  // a node or a device of it was not a real one
   friend bool operator==(const HistoryRow&, const HistoryRow&) = default;
 };
 template <class V>
@@ -63,6 +64,7 @@ void describe(V& visit, Like<HistoryRow> auto& row) {
   visit("devices", row.devices);
   visit("memory", row.memory);
   visit("final", row.final);
+  visit("simulated", row.simulated);
 }
 
 // A job as it left State.
@@ -72,7 +74,8 @@ struct HistoryJob {
   std::int32_t exit_code = 0;
   Tick submitted;
   Tick ended;
-  Tick started;  // when it first ran; 0: never, or written by a version that did not keep it
+  Tick started;        // when it first ran; 0: never, or written by a version that did not keep it
+  std::string reason;  // why it ended as it did; "" when COMPLETED, or not kept as above
   friend bool operator==(const HistoryJob&, const HistoryJob&) = default;
 };
 template <class V>
@@ -83,6 +86,7 @@ void describe(V& visit, Like<HistoryJob> auto& job) {
   visit("submitted", job.submitted);
   visit("ended", job.ended);
   visit("started", job.started);
+  visit("reason", job.reason);
 }
 
 // What becomes durable together.

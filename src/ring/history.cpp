@@ -32,10 +32,15 @@ HistoryRow ended_row(const core::State& before, const Ended& ended, Tick at) {
   row.final = ended.next == UnitNext::closed;
   for (const auto& claim : attempt->allocation.claims) {
     if (!row.nodes.empty()) row.nodes += ',';
-    row.nodes += before.find(claim.node)->node.name;
+    const Node& node = before.find(claim.node)->node;
+    row.nodes += node.name;
+    row.simulated = row.simulated || node.simulated;
     row.cores += claim.cores;
     row.memory += claim.memory;
-    for (const auto& device : claim.devices) row.devices += device.share;
+    for (const auto& device : claim.devices) {
+      row.devices += device.share;
+      row.simulated = row.simulated || node.devices.at(device.ordinal).simulated;
+    }
   }
   return row;
 }
@@ -64,7 +69,8 @@ void add_history(const core::State& before, const Event& event, Batch& batch) {
     const auto* record = before.find(retired->job);
     check(record != nullptr, "a job retired that State does not hold");
     batch.retired.push_back({record->job, core::job_state(*record), record->exit_code,
-                             record->submitted, record->ended, record->started});
+                             record->submitted, record->ended, record->started,
+                             core::ended_reason(*record)});
   }
 }
 

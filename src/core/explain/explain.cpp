@@ -2,6 +2,7 @@
 
 #include "core/explain/verdict.hpp"
 #include "core/fit/hardware.hpp"
+#include "model/names.hpp"
 
 namespace busbar::core {
 namespace {
@@ -34,6 +35,7 @@ class Amounts {
     std::string noun = resource_;
     if (noun == "gpu" && amount != 1000) noun = "gpus";
     if (noun == "cores" && amount == 1000) noun = "core";
+    if (noun == "ports" && amount == 1) noun = "port";
     return text(amount) + " " + noun;
   }
 
@@ -61,20 +63,77 @@ std::string in_text(Tick when, Tick now) {
   return span.value <= 0 ? "now" : "in " + format_span(span);
 }
 
-std::string start_text(const State& state, const Verdict& verdict, Tick now, Tick likely) {
-  if (verdict.start_estimate == tick_never) {
-    std::string text;
-    if (!verdict.blockers.empty())
-      text = "; " + jobs_text(state, verdict.blockers) +
-             (verdict.blockers.size() == 1 ? " holds it" : " hold it");
-    if (likely != tick_never) return text + "; it should start " + in_text(likely, now);
-    if (text.empty()) return {};
-    return text + " and no end is known: a time limit on running jobs would tell";
+// Attempts of the job: when the last of them must have ended; never when one has no limit.
+Tick last_end(const State& state, JobId job) {
+  Tick end;
+  const auto& attempts = state.attempts();
+  for (auto at = attempts.lower_bound({{job, 0, 0}, 0});
+       at != attempts.end() && at->first.unit.job == job; ++at)
+    end = std::max(end, at->second.latest_end);
+  return end;
+}
+
+// A job of no limit that has a promise: what comes after it cannot be foretold. One on `where`
+// before others.
+const JobRecord* endless_before(const State& state, const Verdict& verdict) {
+  const NodeRecord* node = state.find_node(verdict.where);
+  const JobRecord* found = nullptr;
+  for (const auto& [unit, promise] : state.promises()) {
+    const JobRecord* record = state.find(unit.job);
+    if (record == nullptr || unit.job == verdict.job) continue;
+    if (record->job.time_limit != span_unlimited) continue;
+    const auto& claims = promise.allocation.claims;
+    const bool here = node != nullptr && std::any_of(claims.begin(), claims.end(), [&](auto& one) {
+                        return one.node == node->node.id;
+                      });
+    if (here) return record;
+    if (found == nullptr) found = record;
   }
+  return found;
+}
+
+// Who holds it, and why no start can be told.
+std::string no_start_text(const State& state, const Verdict& verdict, Tick now, Tick likely) {
+  const std::size_t count = verdict.blockers.size();
+  std::string text;
+  if (count > 0)
+    text = "; " + jobs_text(state, verdict.blockers) + (count == 1 ? " holds it" : " hold it");
+  if (likely != tick_never) return text + "; it should start " + in_text(likely, now);
+  std::vector<JobId> endless;
+  Tick end;
+  for (const JobId blocker : verdict.blockers) {
+    const Tick its = last_end(state, blocker);
+    if (its == tick_never) endless.push_back(blocker);
+    end = std::max(end, its);
+  }
+  if (!endless.empty() && endless.size() == count)
+    return text + " and no end is known: a time limit on running jobs would tell";
+  if (!endless.empty())
+    return text + ", and " + jobs_text(state, endless) + (endless.size() == 1 ? " has" : " have") +
+           " no time limit, which would tell an end";
+  if (end > now)
+    text +=
+        std::string(count == 1 ? " and ends " : " and end ") + in_text(end, now) + " at the latest";
+  if (const JobRecord* before = endless_before(state, verdict))
+    text += "; it is behind " + jobs_text(state, {before->job.id}) + ", which has no time limit";
+  return text;
+}
+
+// " (limit 20s + grace 30s + cleanup 10s)": what the end of a job that runs is made of, where it is
+// more than its limit.
+std::string end_parts(const State& state, const std::vector<JobId>& jobs) {
+  const JobRecord* record = jobs.size() == 1 ? state.find(jobs[0]) : nullptr;
+  if (record == nullptr || record->job.time_limit == span_unlimited) return {};
+  const std::string parts = latest_end_parts(state.config(), record->job, record->job.time_limit);
+  return parts.empty() ? parts : " (" + parts + ")";
+}
+
+std::string start_text(const State& state, const Verdict& verdict, Tick now, Tick likely) {
+  if (verdict.start_estimate == tick_never) return no_start_text(state, verdict, now, likely);
   std::string text = "; starts " + in_text(verdict.start_estimate, now) + " at the latest";
   if (!verdict.blockers.empty())
     text += ", when " + jobs_text(state, verdict.blockers) +
-            (verdict.blockers.size() == 1 ? " ends" : " end");
+            (verdict.blockers.size() == 1 ? " ends" : " end") + end_parts(state, verdict.blockers);
   return text;
 }
 
@@ -126,8 +185,14 @@ std::string resources_text(const State& state, const Verdict& verdict, const Job
   if (verdict.nodes_wanted > 1)
     text += " on " + std::to_string(verdict.nodes_wanted) + " nodes, " +
             std::to_string(verdict.nodes_fit) + " with room now";
-  text += ", " + amounts.text(verdict.free) + " free";
-  if (verdict.capacity > 0) text += " of " + amounts.text(verdict.capacity);
+  const bool alone = job != nullptr && job->exclusive;
+  if (alone) text += " on a node of its own (exclusive)";
+  if (alone && verdict.free == 0) {
+    text += ", and none is free";
+  } else {
+    text += ", " + amounts.text(verdict.free) + " free";
+    if (verdict.capacity > 0) text += " of " + amounts.text(verdict.capacity);
+  }
   if (!verdict.where.empty()) text += " (node " + verdict.where + " is closest)";
   return text;
 }
@@ -189,13 +254,51 @@ std::string dependency_text(const State& state, const Verdict& verdict, const Jo
   return text;
 }
 
-std::string held_text(const JobRecord* record, const Verdict& verdict) {
-  std::string text = "held";
-  if (record != nullptr && !record->hold_reason.empty()) text += ": " + record->hold_reason;
-  return text + "; 'busbar release " + std::to_string(verdict.job.value) + "' lets it go";
+// The only held unit of a job of several; nothing else has a name of its own here.
+std::string held_reference(const JobRecord& record) {
+  std::uint64_t units = 0;
+  for (std::uint32_t g = 0; g < record.groups.size(); ++g) units += unit_count(record.job, g);
+  if (record.held == 1 && units > 1)
+    for (std::uint32_t g = 0; g < record.groups.size(); ++g)
+      if (const auto index = record.groups[g].held.next(0))
+        return unit_name(record.job, {record.job.id, g, *index});
+  return std::to_string(record.job.id.value);
+}
+
+std::string drained_text(const State& state, const Verdict& verdict) {
+  const NodeRecord* node = state.find_node(verdict.where);
+  if (node != nullptr && node->drained && node->reachable && !node->drain_reason.empty())
+    return "only node " + verdict.where + " would do, which is drained (" + node->drain_reason +
+           "); it starts when it is back";
+  return "only nodes that are drained or unreachable would do (" + verdict.where +
+         "); it starts when one is back";
+}
+
+std::string backoff_text(const JobRecord* record, const Verdict& verdict, Tick now) {
+  std::string text = "failed before";
+  if (record != nullptr && !record->end_reason.empty()) text += " (" + record->end_reason + ")";
+  return text + " and is tried again " + in_text(verdict.start_estimate, now);
 }
 
 }  // namespace
+
+std::string held_text(const JobRecord& record) {
+  std::string text = "held";
+  if (record.hold_reason.rfind(text, 0) == 0) {
+    text = record.hold_reason;
+  } else if (!record.hold_reason.empty()) {
+    text += ": " + record.hold_reason;
+  }
+  return text + "; 'busbar release " + held_reference(record) + "' lets it go";
+}
+
+std::string latest_end_parts(const Config& config, const Job& job, Span time_limit) {
+  if (time_limit == span_unlimited) return {};
+  std::string text = "limit " + format_span(time_limit);
+  if (job.grace > Span(0)) text += " + grace " + format_span(job.grace);
+  if (config.cleanup_bound > Span(0)) text += " + cleanup " + format_span(config.cleanup_bound);
+  return text.find('+') == std::string::npos ? std::string() : text;
+}
 
 std::string explain(const State& state, const Verdict& verdict, Tick now, Tick likely) {
   const JobRecord* record = state.find(verdict.job);
@@ -207,9 +310,9 @@ std::string explain(const State& state, const Verdict& verdict, Tick now, Tick l
     case Reason::begin_time:
       return "asked to begin later: " + in_text(verdict.start_estimate, now);
     case Reason::held:
-      return held_text(record, verdict);
+      return record == nullptr ? "held" : held_text(*record);
     case Reason::backoff:
-      return "failed before and is tried again " + in_text(verdict.start_estimate, now);
+      return backoff_text(record, verdict, now);
     case Reason::array_limit:
       return "its array runs at most " + std::to_string(verdict.capacity) +
              " at once; a higher 'parallel' would let more start";
@@ -230,8 +333,7 @@ std::string explain(const State& state, const Verdict& verdict, Tick now, Tick l
                  ? "others go first"
                  : jobs_text(state, verdict.blockers) + " goes first, nothing may pass it";
     case Reason::drained:
-      return "only nodes that are drained or unreachable would do (" + verdict.where +
-             "); it starts when one is back";
+      return drained_text(state, verdict);
     case Reason::not_found_in_budget:
       return "no place was found within the search's bound; it is tried again in the next cycle";
     case Reason::not_synchronised:

@@ -100,6 +100,92 @@ TEST_F(Explained, AStartThatWasOnlyComputedIsSaidInsteadOfAnUnknownEnd) {
   }
 }
 
+// The end that is unknown belongs to the job without a limit, whoever else is in the way.
+TEST_F(Explained, WhoHasNoLimitIsBlamedAndNobodyElse) {
+  world.add(testing::node("n1", 2));
+  const JobId running = world.add(job("long", testing::resources(1), seconds(30)));
+  world.cycle();
+  world.add(job("nolimit", testing::resources(2)));
+  EXPECT_EQ(say(world.add(job("third", testing::resources(2), seconds(5)))),
+            "waits for resources: needs 2 cores, 1 free of 2 (node n1 is closest); job 1 (long) "
+            "holds it and ends in 30s at the latest; it is behind job 2 (nolimit), which has no "
+            "time limit");
+  world.end({testing::unit(running.value), 1});
+  EXPECT_EQ(say(JobId(3)),
+            "waits for resources: needs 2 cores, 0 free of 2 (node n1 is closest); job 2 (nolimit) "
+            "holds it and no end is known: a time limit on running jobs would tell");
+}
+
+TEST_F(Explained, OneOfTwoThatHoldItHasNoLimit) {
+  world.add(testing::node("n1", 2));
+  world.add(job("short", testing::resources(1), seconds(30)));
+  world.add(job("endless", testing::resources(1)));
+  world.cycle();
+  EXPECT_EQ(say(world.add(job("both", testing::resources(2)))),
+            "waits for resources: needs 2 cores, 0 free of 2 (node n1 is closest); jobs 1 (short) "
+            "and 2 (endless) hold it, and job 2 (endless) has no time limit, which would tell an "
+            "end");
+}
+
+TEST_F(Explained, AnEndIsTakenApartWhereItIsMoreThanTheLimit) {
+  Config config = world.world.state.config();
+  config.cleanup_bound = seconds(10);
+  world.configure(config);
+  world.add(testing::node("n1", 1));
+  Job first = job("first", testing::resources(1), seconds(20));
+  first.grace = seconds(30);
+  const JobId id = world.add(first);
+  world.cycle();
+  const AttemptId attempt{testing::unit(id.value), 1};
+  world.apply(Running{attempt, {}, world.world.state.find(attempt)->latest_end});
+  EXPECT_EQ(say(world.add(job("second", testing::resources(1), seconds(20)))),
+            "waits for resources: needs 1 core, 0 free of 1 (node n1 is closest); starts in 1m at "
+            "the latest, when job 1 (first) ends (limit 20s + grace 30s + cleanup 10s)");
+  EXPECT_EQ(latest_end_parts(config, job("plain", testing::resources()), span_unlimited), "");
+  config.cleanup_bound = Span(0);
+  EXPECT_EQ(latest_end_parts(config, job("plain", testing::resources()), minutes(1)), "");
+}
+
+TEST_F(Explained, WhatSomebodyDidIsSaidOnceAndWithItsReason) {
+  const NodeId n1 = world.add(testing::node("n1", 4));
+  Job alone = job("alone", testing::resources(1));
+  alone.exclusive = true;
+  world.add(job("other", testing::resources(1), minutes(5)));
+  world.cycle();
+  const std::string waits = say(world.add(alone));
+  EXPECT_EQ(waits.substr(0, waits.find(';')),
+            "waits for resources: needs 1 core on a node of its own (exclusive), and none is free "
+            "(node n1 is closest)");
+  world.apply(NodeDrained{n1, "new fan", "root"});
+  EXPECT_EQ(say(world.add(job("later", testing::resources(2)))),
+            "only node n1 would do, which is drained (new fan); it starts when it is back");
+  const JobId held = world.add(job("held", testing::resources(1)));
+  world.apply(
+      UnitsHeld{held, 0, world.world.state.find(held)->groups[0].waiting, "held by root", "root"});
+  EXPECT_EQ(say(held), "held by root; 'busbar release 4' lets it go");
+  const JobId some = world.add(testing::array("sweep", {1, 9, 1}));
+  IndexSet one;
+  one.insert({2, 2});
+  world.apply(UnitsHeld{some, 0, one, "a licence is missing", "root"});
+  EXPECT_EQ(held_text(*world.world.state.find(some)),
+            "held: a licence is missing; 'busbar release 5_3' lets it go");
+}
+
+TEST_F(Explained, ARetrySaysHowTheLastAttemptEnded) {
+  world.add(testing::node("n1", 4));
+  const JobId id = world.add(job("flaky", testing::resources(1)));
+  world.cycle();
+  Ended event;
+  event.attempt = {testing::unit(id.value), 1};
+  event.state = RunState::failed;
+  event.exit.code = 3;
+  event.next = UnitNext::waits;
+  event.not_before = world.world.now + seconds(9);
+  event.restarts = 1;
+  world.apply(event);
+  EXPECT_EQ(say(id), "failed before (exit code 3) and is tried again in 9s");
+}
+
 TEST_F(Explained, NodesOutOfServiceThatAJobNeedsAreNamed) {
   const NodeId n1 = world.add(testing::node("n1", 8));
   const NodeId n2 = world.add(testing::node("n2", 8));

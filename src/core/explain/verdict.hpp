@@ -110,6 +110,11 @@ struct Verdicts {
 // `now` turns ticks into "in 5m". `likely` is a start that was computed on request, for a verdict
 // that has none of its own.
 std::string explain(const State& state, const Verdict& verdict, Tick now, Tick likely = tick_never);
+// Why units of the job are held and what lets them go.
+std::string held_text(const JobRecord& record);
+// "limit 20s + grace 30s + cleanup 10s": what lies between a start and the latest end. Empty where
+// that is the limit alone, or nothing.
+std::string latest_end_parts(const Config& config, const Job& job, Span time_limit);
 // Whether that sentence says when it starts.
 bool tells_start(const Verdict& verdict, Tick likely = tick_never);
 

@@ -267,6 +267,8 @@ void StateWriter::operator()(const UnitsRequeued& event) {
   record.failed -= count - completed;
   record.exit_code = worst_code(record);
   if (record.ended != Tick(0)) record.started = Tick(0);
+  record.end_state = RunState::completed;
+  record.end_reason.clear();
   record.ended = Tick(0);
   tenant_of(record).submitted += count;
   depend(record);
@@ -378,6 +380,7 @@ void StateWriter::end_live(JobRecord& record, GroupRecord& units, const Ended& e
   check(it->second.attempts == event.attempt.number, "a unit's older attempt ended");
   units.live -= 1;
   record.live -= 1;
+  note_end(record, event);
   if (event.next == UnitNext::closed) {
     insert_finished(
         units.finished,

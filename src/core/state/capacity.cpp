@@ -8,15 +8,15 @@
 #include "base/maths.hpp"
 #include "base/text.hpp"
 #include "core/state/capacity_fit.hpp"
+#include "core/state/nearest.hpp"
 
 namespace busbar::core {
 namespace {
 
 // One resource of which the best node has too little.
 struct Short {
-  std::string asked;    // "8 x H100"
-  std::string has;      // "2 x A100"
-  std::string nearest;  // "gpus: A100:2"; "" when nothing near exists
+  std::string asked;  // "8 x H100"
+  std::string has;    // "2 x A100"
 };
 
 std::string plural(std::int64_t n, std::string_view word) {
@@ -51,27 +51,9 @@ std::string devices_of(const Node& node) {
   return text;
 }
 
-// The model a node has most of, as a request would write it: "A100:2"; at most `count`.
-std::string nearest_devices(const Node& node, std::uint32_t count) {
-  std::map<std::string, std::uint32_t> counts;
-  for (const auto& device : node.devices) ++counts[short_model(device)];
-  std::string best;
-  std::uint32_t most = 0;
-  for (const auto& [model, n] : counts)
-    if (n > most) best = model, most = n;
-  return most == 0 ? "" : fmt::format("gpus: {}:{}", best, std::min(most, count));
-}
-
 Short short_devices(const DeviceRequest& request, const Node& node) {
-  const std::uint64_t matching = matching_shares(request, node);
   const std::string has = devices_of(node);
-  Short out{asked_devices(request), has.empty() ? "no accelerator" : has, ""};
-  if (matching == 0 || request.model.empty()) {
-    out.nearest = nearest_devices(node, request.count);
-  } else {
-    out.nearest = fmt::format("gpus: {}:{}", printable(request.model), matching);
-  }
-  return out;
+  return {asked_devices(request), has.empty() ? "no accelerator" : has};
 }
 
 std::int64_t named_on(const Node& node, const std::string& name) {
@@ -85,27 +67,19 @@ std::vector<Short> shortfalls(const Resources& each, const Node& node) {
   std::vector<Short> out;
   for (const auto& request : each.devices)
     if (matching_shares(request, node) < request.count) out.push_back(short_devices(request, node));
-  if (each.cores > node.cores)
-    out.push_back({cores_text(each.cores), cores_text(node.cores),
-                   "cores: " + format_milli(node.cores.value)});
+  if (each.cores > node.cores) out.push_back({cores_text(each.cores), cores_text(node.cores)});
   if (each.memory > node.memory)
-    out.push_back({format_bytes(each.memory) + " of memory",
-                   format_bytes(node.memory) + " of memory",
-                   "memory: " + format_bytes(node.memory)});
+    out.push_back(
+        {format_bytes(each.memory) + " of memory", format_bytes(node.memory) + " of memory"});
   if (each.scratch > node.scratch)
-    out.push_back({format_bytes(each.scratch) + " of scratch",
-                   format_bytes(node.scratch) + " of scratch",
-                   "scratch: " + format_bytes(node.scratch)});
+    out.push_back(
+        {format_bytes(each.scratch) + " of scratch", format_bytes(node.scratch) + " of scratch"});
   if (each.ports > node.port_count)
-    out.push_back({plural(each.ports, "port"), plural(node.port_count, "port"),
-                   fmt::format("ports: {}", node.port_count)});
-  for (const auto& named : each.named) {
-    const std::int64_t has = named_on(node, named.name);
-    if (named.count > has)
+    out.push_back({plural(each.ports, "port"), plural(node.port_count, "port")});
+  for (const auto& named : each.named)
+    if (const std::int64_t has = named_on(node, named.name); named.count > has)
       out.push_back({fmt::format("{} x {}", named.count, printable(named.name)),
-                     fmt::format("{} x {}", has, printable(named.name)),
-                     has == 0 ? "" : fmt::format("{}: {}", printable(named.name), has)});
-  }
+                     fmt::format("{} x {}", has, printable(named.name))});
   return out;
 }
 
@@ -137,28 +111,8 @@ std::int64_t coverage(const Resources& each, const Node& node) {
   return sum;
 }
 
-// Holds most of the devices asked for; then lacks least; then covers most; then the lowest id.
-const Node* best_node(const State& state, const Job& job, const Alternative& alternative) {
-  const Resources& each = alternative.resources;
-  const Node* best = nullptr;
-  std::vector<std::int64_t> best_key;
-  for (const auto& record : state.nodes()) {
-    const Node& node = record.node;
-    if (!eligible(job, alternative, node)) continue;
-    std::int64_t matching = 0;
-    for (const auto& request : each.devices)
-      matching += static_cast<std::int64_t>(
-          std::min<std::uint64_t>(matching_shares(request, node), request.count));
-    const std::vector<std::int64_t> key = {
-        matching, -static_cast<std::int64_t>(shortfalls(each, node).size()),
-        each.devices.empty() ? 0 : static_cast<std::int64_t>(node.devices.size()),
-        coverage(each, node)};
-    if (best == nullptr || key > best_key) best = &node, best_key = key;
-  }
-  return best;
-}
-
-// "this cluster has 2 x A100 on n1": where accelerators are; at most three nodes are named.
+// "this cluster has 2 x A100 on n1": where accelerators are; at most three nodes are named. Empty
+// when there is none.
 std::string inventory(const State& state) {
   std::vector<std::string> parts;
   std::size_t more = 0;
@@ -171,9 +125,16 @@ std::string inventory(const State& state) {
       parts.push_back(fmt::format("{} on {}", has, record.node.name));
     }
   }
-  if (parts.empty()) return "and there is no other accelerator here";
+  if (parts.empty()) return "";
   if (more > 0) parts.push_back(plural(static_cast<std::int64_t>(more), "more node"));
   return "this cluster has " + joined(parts);
+}
+
+DeviceRequest any_devices(std::uint32_t count, MilliDevices share) {
+  DeviceRequest out;
+  out.count = count;
+  out.share = share;
+  return out;
 }
 
 const DeviceRequest* missing_everywhere(const State& state, const Resources& each) {
@@ -210,14 +171,6 @@ struct Group {
   }
 };
 
-std::string nearest_text(const std::vector<Short>& shorts) {
-  std::vector<std::string> parts;
-  for (const auto& one : shorts)
-    if (!one.nearest.empty()) parts.push_back(one.nearest);
-  const std::string text = fmt::format("{}", fmt::join(parts, ", "));
-  return text.empty() ? "." : ". Nearest: " + text;
-}
-
 // Why no node is even looked at: excluded, or without the features.
 std::string no_node_text(const Group& group, const Alternative& alternative) {
   if (group.state.nodes().empty())
@@ -229,7 +182,7 @@ std::string no_node_text(const Group& group, const Alternative& alternative) {
   if (!alternative.constraint.empty())
     text += features.empty() ? "; no node here has features"
                              : fmt::format("; features here: {}", fmt::join(features, ", "));
-  return text + ". Nearest: the same without constraint and exclude";
+  return text;
 }
 
 // No node could hold one task, even when empty.
@@ -243,17 +196,21 @@ std::string task_text(const Group& group, const Alternative& alternative) {
                        group.who(), best->name, devices_of(*best));
   std::string text =
       fmt::format("{} asks for {} per task, but ", group.who(), listed(shorts, &Short::asked));
-  const DeviceRequest* missing = missing_everywhere(group.state, each);
-  std::vector<Short> rest = shorts;
-  if (missing != nullptr) {
+  if (const DeviceRequest* missing = missing_everywhere(group.state, each)) {
     const std::string noun = device_text(*missing);
-    text += fmt::format("no node has {}{}; {}", article(noun), noun, inventory(group.state));
-    std::erase_if(rest, [&](const Short& one) { return one.asked == asked_devices(*missing); });
-    if (!rest.empty()) text += "; ";
+    text += fmt::format("no node has {}{}", article(noun), noun);
+    const std::string others = inventory(group.state);
+    if (!others.empty()) {
+      text += "; " + others;
+    } else if (*missing != any_devices(missing->count, missing->share)) {
+      text += " or any other accelerator";
+    }
+    std::erase_if(shorts, [&](const Short& one) { return one.asked == asked_devices(*missing); });
+    if (!shorts.empty()) text += "; ";
   }
-  if (!rest.empty())
-    text += fmt::format("the best node, {}, has {}", best->name, listed(rest, &Short::has));
-  return text + nearest_text(shorts);
+  if (!shorts.empty())
+    text += fmt::format("the best node, {}, has {}", best->name, listed(shorts, &Short::has));
+  return text;
 }
 
 // One task fits somewhere, but not all of the gang together.
@@ -269,25 +226,34 @@ std::string gang_text(const Group& group, const PartFit& part) {
   } else if (!part.name.empty()) {
     where = fmt::format("the largest part, {}, holds", part.name);
   }
-  std::string text =
-      fmt::format("{} asks for {} at once, but {} {}", group.who(), shape, where, part.tasks);
-  if (part.tasks > 0) text += fmt::format(". Nearest: tasks: {}", part.tasks);
-  return text;
+  return fmt::format("{} asks for {} at once, but {} {}", group.who(), shape, where, part.tasks);
 }
 
-// Nothing when the alternative could run; else why not.
-std::optional<std::string> alternative_fails(const Group& group, const Alternative& alternative) {
-  bool fits_somewhere = false;
-  for (const auto& record : group.state.nodes())
-    if (eligible(group.job, alternative, record.node) && tasks_on(alternative, record.node) > 0) {
-      fits_somewhere = true;
-      break;
-    }
-  if (!fits_somewhere) return task_text(group, alternative);
-  if (group.job.coupling == Coupling::loose) return std::nullopt;
-  const PartFit part = best_part(group.state, group.job, group.tasks(), alternative);
-  if (part.tasks >= group.tasks().count.min) return std::nullopt;
-  return gang_text(group, part);
+bool task_fits(const Group& group, const Alternative& alternative) {
+  const auto& nodes = group.state.nodes();
+  return std::any_of(nodes.begin(), nodes.end(), [&](const NodeRecord& record) {
+    return eligible(group.job, alternative, record.node) && tasks_on(alternative, record.node) > 0;
+  });
+}
+
+// Whether nothing registered keeps the group's alternative from running.
+bool alternative_fits(const Group& group, const Alternative& alternative) {
+  if (!task_fits(group, alternative)) return false;
+  if (group.job.coupling == Coupling::loose) return true;
+  return best_part(group.state, group.job, group.tasks(), alternative).tasks >=
+         group.tasks().count.min;
+}
+
+bool group_fits(const Group& group) {
+  return std::any_of(
+      group.tasks().any_of.begin(), group.tasks().any_of.end(),
+      [&](const Alternative& alternative) { return alternative_fits(group, alternative); });
+}
+
+// Why the alternative, which does not fit, does not.
+std::string why_not(const Group& group, const Alternative& alternative) {
+  if (!task_fits(group, alternative)) return task_text(group, alternative);
+  return gang_text(group, best_part(group.state, group.job, group.tasks(), alternative));
 }
 
 // What one unit of the alternative takes at least of a quota's name.
@@ -353,6 +319,20 @@ std::string short_model(const Device& device) {
   return device.model.empty() ? device.vendor : device.model;
 }
 
+bool only_simulated(const State& state, const Job& job) {
+  bool simulated = false;
+  for (const auto& group : job.groups)
+    for (const auto& alternative : group.any_of)
+      for (const auto& request : alternative.resources.devices)
+        for (const auto& record : state.nodes())
+          for (const auto& device : record.node.devices) {
+            if (!device_matches(request, device)) continue;
+            if (!device.simulated && !record.node.simulated) return false;
+            simulated = true;
+          }
+  return simulated;
+}
+
 bool capacity_known(const State& state) {
   if (state.synchronised().empty()) return false;
   return std::all_of(state.nodes().begin(), state.nodes().end(), [&](const NodeRecord& record) {
@@ -391,24 +371,48 @@ std::optional<Error> over_quota(const State& state, const Job& job) {
 
 }  // namespace
 
-std::optional<Error> impossible(const State& state, const Job& job) {
-  for (std::uint32_t g = 0; g < job.groups.size(); ++g) {
-    const Group group{state, job, g};
-    std::optional<std::string> first;
-    bool possible = false;
-    for (const auto& alternative : job.groups[g].any_of) {
-      auto fails = alternative_fails(group, alternative);
-      possible = !fails.has_value();
-      if (possible) break;
-      if (!first) first = std::move(fails);
-    }
-    if (possible || !first) continue;
-    const std::size_t others = job.groups[g].any_of.size() - 1;
-    if (others > 0)
-      *first += fmt::format(" (of its first alternative; the other {} cannot run either)", others);
-    return Error{Errc::unsatisfiable, std::move(*first)};
+// Holds most of the devices asked for; then lacks least; then covers most; then the lowest id.
+const Node* best_node(const State& state, const Job& job, const Alternative& alternative) {
+  const Resources& each = alternative.resources;
+  const Node* best = nullptr;
+  std::vector<std::int64_t> best_key;
+  for (const auto& record : state.nodes()) {
+    const Node& node = record.node;
+    if (!eligible(job, alternative, node)) continue;
+    std::int64_t matching = 0;
+    for (const auto& request : each.devices)
+      matching += static_cast<std::int64_t>(
+          std::min<std::uint64_t>(matching_shares(request, node), request.count));
+    const std::vector<std::int64_t> key = {
+        matching, -static_cast<std::int64_t>(shortfalls(each, node).size()),
+        each.devices.empty() ? 0 : static_cast<std::int64_t>(node.devices.size()),
+        coverage(each, node)};
+    if (best == nullptr || key > best_key) best = &node, best_key = key;
   }
-  return over_quota(state, job);
+  return best;
+}
+
+std::optional<std::uint32_t> first_impossible_group(const State& state, const Job& job) {
+  for (std::uint32_t g = 0; g < job.groups.size(); ++g)
+    if (!job.groups[g].any_of.empty() && !group_fits({state, job, g})) return g;
+  return std::nullopt;
+}
+
+bool possible(const State& state, const Job& job) {
+  return !first_impossible_group(state, job) && !over_quota(state, job);
+}
+
+std::optional<Error> impossible(const State& state, const Job& job) {
+  const auto position = first_impossible_group(state, job);
+  if (!position) return over_quota(state, job);
+  const Group group{state, job, *position};
+  std::string text = why_not(group, group.tasks().any_of.front());
+  const std::string near = nearest_request(state, job);
+  if (!near.empty()) text += ". Nearest: " + near;
+  const std::size_t others = group.tasks().any_of.size() - 1;
+  if (others > 0)
+    text += fmt::format(" (of its first alternative; the other {} cannot run either)", others);
+  return Error{Errc::unsatisfiable, std::move(text)};
 }
 
 }  // namespace busbar::core

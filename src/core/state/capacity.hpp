@@ -17,6 +17,9 @@ bool capacity_known(const State& state);
 // nothing when an alternative of every group fits some nodes, and fits its tenant's quota.
 std::optional<Error> impossible(const State& state, const Job& job);
 
+// Whether every registered device that the job could get is simulated, and there is one.
+bool only_simulated(const State& state, const Job& job);
+
 // The short name of a device model that a request may use: "H100" of "NVIDIA H100 80GB HBM3".
 std::string short_model(const Device& device);
 

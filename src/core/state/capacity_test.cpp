@@ -2,7 +2,9 @@
 #include "core/state/capacity.hpp"
 
 #include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
+#include "base/text.hpp"
 #include "core/state/testing.hpp"
 
 namespace busbar::core {
@@ -95,6 +97,123 @@ TEST(Capacity, NamesWhatWasAskedWhatTheBestNodeHasAndTheNearestRequest) {
        "Nearest: licence: 3"},
   };
   for (const auto& row : rows) EXPECT_EQ(why(w, loose("train", 1, row.each)), row.sentence);
+}
+
+TEST(Capacity, WithoutAnyDeviceHereTheNearestRequestHasNone) {
+  World w;
+  w.add(node("n1", 2, gibibytes(8)));
+  w.apply(ClusterSynchronised{"local"});
+  const struct {
+    Resources each;
+    const char* sentence;
+  } rows[] = {
+      {needs(1, {}, {gpus(1)}),
+       "job \"train\" asks for 1 x accelerator per task, but no node has an accelerator. Nearest: "
+       "gpus: 0"},
+      {needs(4, gibibytes(64), {gpus(8, "H100")}),
+       "job \"train\" asks for 8 x H100, 4 cores and 64G of memory per task, but no node has an "
+       "H100 or any other accelerator; the best node, n1, has 2 cores and 8G of memory. Nearest: "
+       "gpus: 0, cores: 2, memory: 8G"},
+  };
+  for (const auto& row : rows) EXPECT_EQ(why(w, loose("train", 1, row.each)), row.sentence);
+}
+
+TEST(Capacity, TheNearestRequestMendsEveryGroup) {
+  const World w = three_nodes();
+  Job job = gang("pair", 1, needs(64, {}));
+  job.groups.push_back(job.groups[0]);
+  job.groups[0].name = "a";
+  job.groups[1].name = "b";
+  job.groups[1].any_of[0].resources = needs(1, {}, {gpus(3)});
+  EXPECT_EQ(why(w, job),
+            "job \"pair\", group \"a\", asks for 64 cores per task, but the best node, n2, has 32 "
+            "cores. Nearest: cores: 32; in group \"b\" gpus: A100:2");
+}
+
+// The job with the change that was named, read as a person would write it into the job file.
+Job changed(Job job, std::string_view nearest) {
+  Alternative& alternative = job.groups[0].any_of[0];
+  Resources& each = alternative.resources;
+  const auto amount = [](std::string_view text) { return *parse_milli(text) / 1000; };
+  std::string list(nearest);
+  std::vector<std::string> parts;
+  while (!list.empty()) {  // a comma inside brackets parts nothing
+    std::size_t end = list.find(", ");
+    if (const auto open = list.find('['); open < end) end = list.find(", ", list.find(']'));
+    parts.push_back(list.substr(0, end));
+    list = end == std::string::npos ? "" : list.substr(end + 2);
+  }
+  for (const std::string& part : parts) {
+    const std::string key = part.substr(0, part.find(": "));
+    std::string value = key == part ? "" : part.substr(key.size() + 2);
+    if (part == "the same without constraint and exclude") {
+      alternative.constraint = {};
+      job.exclude.clear();
+    } else if (key == "gpus" || key == "gpu") {
+      each.devices.clear();
+      if (value.front() == '[') value = value.substr(1, value.size() - 2);
+      for (const std::string_view raw : split(value, ',')) {
+        const std::string_view one = trim(raw);
+        const auto colon = one.rfind(':');
+        DeviceRequest request = gpus(1, colon == one.npos ? "" : std::string(one.substr(0, colon)));
+        const auto count = one.substr(colon == one.npos ? 0 : colon + 1);
+        if (key == "gpu") request.share = MilliDevices(*parse_milli(count));
+        if (key == "gpus") request.count = static_cast<std::uint32_t>(amount(count));
+        if (request.count > 0) each.devices.push_back(request);
+      }
+    } else if (key == "cores") {
+      each.cores = MilliCores(*parse_milli(value));
+    } else if (key == "memory") {
+      each.memory = *parse_bytes(value);
+    } else if (key == "tasks") {
+      job.groups[0].count.min = job.groups[0].count.max = static_cast<std::uint32_t>(amount(value));
+    } else {
+      for (auto& named : each.named)
+        if (named.name == key) named.count = amount(value);
+    }
+  }
+  return job;
+}
+
+RC_GTEST_PROP(Capacity, EveryNearestRequestIsPossible, (std::uint64_t seed)) {
+  Rng rng(seed);
+  const char* models[] = {"", "H100", "A100", "MI300X"};
+  World w;
+  for (std::uint64_t n = 1 + rng.below(4), i = 0; i < n; ++i) {
+    Node machine = node("n" + std::to_string(i), 1 + static_cast<std::int64_t>(rng.below(16)),
+                        Bytes(static_cast<std::int64_t>(rng.below(std::uint64_t{64} << 30)) + 1),
+                        static_cast<std::uint32_t>(rng.below(5)), models[1 + rng.below(3)]);
+    if (rng.below(2) == 0)
+      for (auto& device : machine.devices) device.model = models[1 + rng.below(3)];
+    if (rng.below(3) == 0) machine.features = {"fat"};
+    if (rng.below(3) == 0) machine.named = {{"licence", 2}};
+    w.add(machine);
+  }
+  w.apply(ClusterSynchronised{"local"});
+  Resources each = needs(static_cast<std::int64_t>(rng.below(40)),
+                         gibibytes(static_cast<std::int64_t>(rng.below(100))));
+  for (std::uint64_t n = rng.below(3); n > 0; --n) {
+    DeviceRequest request =
+        gpus(1 + static_cast<std::uint32_t>(rng.below(8)), models[rng.below(4)]);
+    if (rng.below(4) == 0) request.memory_min_bytes = gibibytes(141);
+    each.devices.push_back(request);
+  }
+  if (each.devices.size() == 1 && rng.below(4) == 0)
+    each.devices[0].count = 1, each.devices[0].share = MilliDevices(250);
+  if (rng.below(4) == 0) each.named = {{"licence", 5}};
+  Job job = rng.below(2) == 0 ? loose("j", 1, each)
+                              : gang("j", 1 + static_cast<std::uint32_t>(rng.below(20)), each,
+                                     static_cast<std::uint32_t>(rng.below(3)));
+  if (rng.below(4) == 0) job.groups[0].any_of[0].constraint = {{{"fat"}}};
+  if (rng.below(4) == 0) job.exclude = {"n0"};
+  const std::string text = why(w, job);
+  const auto at = text.find(". Nearest: ");
+  RC_CLASSIFY(text.empty(), "possible");
+  RC_CLASSIFY(!text.empty() && at == text.npos, "nothing near");
+  if (at == text.npos) return;
+  const std::string near = text.substr(at + 11);
+  const std::string again = why(w, changed(job, near));
+  if (!again.empty()) RC_FAIL(text + "\nwith " + near + ": " + again);
 }
 
 TEST(Capacity, AnyAlternativeWillDo) {

@@ -83,6 +83,8 @@ void describe(V& visit, Like<JobRecord> auto& record) {
   visit("ready", record.ready);
   visit("exit_code", record.exit_code);
   visit("started", record.started);
+  visit("end_state", record.end_state);
+  visit("end_reason", record.end_reason);
 }
 template <class V>
 void describe(V& visit, Like<AttemptRecord> auto& attempt) {

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <string_view>
+#include <utility>
 
 #include "core/state/writer.hpp"
 
@@ -20,7 +22,56 @@ int rank_of(RunState state) {
   return static_cast<int>(std::find(std::begin(order), std::end(order), state) - std::begin(order));
 }
 
+std::string signal_text(std::int32_t signal) {
+  constexpr std::pair<std::int32_t, std::string_view> names[] = {
+      {1, "SIGHUP"},   {2, "SIGINT"},   {3, "SIGQUIT"},  {4, "SIGILL"},   {5, "SIGTRAP"},
+      {6, "SIGABRT"},  {7, "SIGBUS"},   {8, "SIGFPE"},   {9, "SIGKILL"},  {10, "SIGUSR1"},
+      {11, "SIGSEGV"}, {12, "SIGUSR2"}, {13, "SIGPIPE"}, {14, "SIGALRM"}, {15, "SIGTERM"},
+      {24, "SIGXCPU"}, {25, "SIGXFSZ"}, {31, "SIGSYS"}};
+  for (const auto& [number, name] : names)
+    if (number == signal) return "ended by " + std::string(name);
+  return "ended by signal " + std::to_string(signal);
+}
+
 }  // namespace
+
+std::string plain_reason(RunState state, std::int32_t exit_code) {
+  switch (state) {
+    case RunState::failed:
+      return "exit code " + std::to_string(exit_code);
+    case RunState::timeout:
+      return "reached its time limit";
+    case RunState::out_of_memory:
+      return "needed more memory than it asked for";
+    case RunState::node_fail:
+      return "its node was lost";
+    case RunState::cancelled:
+      return "cancelled";
+    default:
+      return {};
+  }
+}
+
+std::string ended_reason(const JobRecord& record) {
+  const RunState state = job_state(record);
+  if (!is_final(state) || state == RunState::completed) return {};
+  if (record.end_state == state && !record.end_reason.empty()) return record.end_reason;
+  return record.close_reason.empty() ? plain_reason(state, record.exit_code) : record.close_reason;
+}
+
+void note_end(JobRecord& record, const Ended& event) {
+  if (event.state == RunState::completed) return;
+  const bool closes = event.next == UnitNext::closed;
+  if (closes && rank_of(event.state) > rank_of(record.end_state)) return;
+  record.end_state = event.state;
+  if (!event.exit.detail.empty()) {
+    record.end_reason = event.exit.detail;
+  } else if (event.state == RunState::failed && event.exit.signal != 0) {
+    record.end_reason = signal_text(event.exit.signal);
+  } else {
+    record.end_reason = plain_reason(event.state, event.exit.code);
+  }
+}
 
 const FinishedRun* find_finished(const GroupRecord& group, std::uint32_t index) {
   const auto it =

@@ -72,6 +72,10 @@ struct JobRecord {
   std::uint64_t ready = 0;      // live attempts that are ready
   std::int32_t exit_code = 0;   // highest of its units' so far
   Tick started;                 // when it first ran; 0 before, and again once all is requeued
+  // Of attempts that ended other than COMPLETED: how the last one ended, or the worst once units
+  // are closed by them. end_state is COMPLETED while there is none.
+  RunState end_state = RunState::completed;
+  std::string end_reason;
   friend bool operator==(const JobRecord&, const JobRecord&) = default;
 
   bool ended_all() const { return waiting == 0 && held == 0 && live == 0; }
@@ -81,6 +85,10 @@ struct JobRecord {
 // waits, else the worst end (CANCELLED, NODE_FAIL, OUT_OF_MEMORY, TIMEOUT, FAILED, COMPLETED in
 // this order).
 RunState job_state(const JobRecord& record);
+// Why the job ended as it did, in a line; "" when it is COMPLETED or has not ended.
+std::string ended_reason(const JobRecord& record);
+// What an end means where nobody has said more.
+std::string plain_reason(RunState state, std::int32_t exit_code);
 // How long a repeated idempotency key is answered with the first submission's jobs.
 inline constexpr Span idempotency_keep = hours(24);
 

@@ -6,6 +6,9 @@
 
 namespace busbar::core {
 
+// Remembers why an attempt of the job ended, unless a worse end closed a unit before.
+void note_end(JobRecord& record, const Ended& event);
+
 struct StateWriter {
   State& state;
   Tick now;  // the event's
