@@ -446,6 +446,8 @@ TEST_F(Handlers, ReferencesAreNumbersNamesLastAndArrayIndices) {
   EXPECT_EQ(get("/v1/jobs/last")["id"], 2);
   EXPECT_EQ(get("/v1/units/1_20")["index"], 1);
   EXPECT_EQ(get("/v1/units/1_20")["array_index"], 20);
+  EXPECT_EQ(get("/v1/units/sweep_20")["ref"], "1_20");
+  EXPECT_EQ(get("/v1/units/last.0")["ref"], "2");
   struct Row {
     const char* target;
     int status;
@@ -453,7 +455,8 @@ TEST_F(Handlers, ReferencesAreNumbersNamesLastAndArrayIndices) {
   };
   for (const Row& row :
        {Row{"/v1/jobs/99", 404, "no job 99"}, Row{"/v1/jobs/nothing", 404, "'nothing'"},
-        Row{"/v1/units/1_15", 404, "1_10"}, Row{"/v1/units/1", 400, "3 units"},
+        Row{"/v1/units/1_15", 404, "1_10"}, Row{"/v1/units/sweep_15", 404, "1_10"},
+        Row{"/v1/units/no_15", 404, "'no_15'"}, Row{"/v1/units/1", 400, "3 units"},
         Row{"/v1/units/1_[", 400, "1_["}, Row{"/v1/nothing", 404, "openapi"}}) {
     const std::string text = refusal(ada_, "GET", row.target, row.status);
     EXPECT_NE(text.find(row.says), std::string::npos) << row.target << ": " << text;

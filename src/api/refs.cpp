@@ -88,14 +88,33 @@ Result<JobId> resolve_job(const core::State& state, const UserRef& caller, std::
                                "'; write a number such as 17, a job's name, or last"};
 }
 
+namespace {
+
+// "17_4" for "sweep_4", "17.learner.0" for "last.learner.0": the longest name before a dot or an
+// underscore counts. "" where no job has one of these names.
+std::string with_number(const core::State& state, const UserRef& caller, std::string_view text) {
+  for (std::size_t at = text.find_last_of("_."); at != std::string_view::npos && at > 0;
+       at = text.find_last_of("_.", at - 1)) {
+    const auto job = resolve_job(state, caller, text.substr(0, at));
+    if (job.ok()) return std::to_string(job->value) + std::string(text.substr(at));
+  }
+  return "";
+}
+
+}  // namespace
+
 Result<std::vector<UnitSelector>> resolve_units(const core::State& state, const UserRef& caller,
                                                 std::string_view text) {
   if (const auto whole = resolve_job(state, caller, text); whole.ok()) {
     UnitSelector selector;
     selector.job = whole.value();
     return std::vector{selector};
-  } else if (text.empty() || text[0] < '0' || text[0] > '9' || job_number(text)) {
+  } else if (text.empty() || job_number(text)) {
     return whole.error();
+  } else if (text[0] < '0' || text[0] > '9') {
+    const std::string numbered = with_number(state, caller, text);
+    if (numbered.empty()) return whole.error();
+    return resolve_units(state, caller, numbered);
   }
   BUSBAR_TRY(reference, parse_unit_reference(text));
   BUSBAR_TRY(id, resolve_job(state, caller, std::to_string(reference.job.value)));

@@ -21,8 +21,8 @@ Result<JobId> resolve_job(const core::State& state, const UserRef& caller, std::
 // The number alone, when the text is one.
 std::optional<JobId> job_number(std::string_view text);
 
-// "17", "17_4", "17_[1-5,9]", "17.learner", "17.learner.0", a name, "last": one selector per task
-// group that is concerned.
+// "17", "17_4", "17_[1-5,9]", "17.learner", "17.learner.0", a name, "last", "sweep_4": one selector
+// per task group that is concerned.
 Result<std::vector<UnitSelector>> resolve_units(const core::State& state, const UserRef& caller,
                                                 std::string_view text);
 // The same within one job, wherever it is kept; `reference` names the job's number.

@@ -5,14 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
+#include <cerrno>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <thread>
 
 #include "base/text.hpp"
 #include "base/units.hpp"
+#include "cli/interrupt.hpp"
 
 namespace busbar::cli {
 namespace {
@@ -49,6 +49,8 @@ std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* 
   }
   return size * count;
 }
+
+int give_up(void*, curl_off_t, curl_off_t, curl_off_t, curl_off_t) { return interrupted() ? 1 : 0; }
 
 std::string fresh_key() {
   std::random_device device;
@@ -109,11 +111,19 @@ Error api_error(const Response& response) {
 }
 
 Error Client::unreachable(std::string_view why) const {
-  const std::string where = endpoint_.url.empty() ? endpoint_.socket : endpoint_.url;
+  if (!endpoint_.url.empty())
+    return {Errc::unavailable, fmt::format("no daemon answers at {} ({}). Does it run there, and "
+                                           "is the address right?",
+                                           endpoint_.url, why)};
+  if (access(endpoint_.socket.c_str(), W_OK) != 0 && errno == EACCES)
+    return {Errc::denied,
+            fmt::format("you may not use the socket {}: permission denied. Ask the operator of "
+                        "this daemon to let you, or use --url with a token",
+                        endpoint_.socket)};
   return {Errc::unavailable,
           fmt::format("no daemon answers at {} ({}). Start one with `busbar up`, or say where it "
                       "is with --socket, --url or BUSBAR_STATE",
-                      where, why)};
+                      endpoint_.socket, why)};
 }
 
 void Client::prepare(const Request& request) {
@@ -142,6 +152,8 @@ void Client::prepare(const Request& request) {
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, request.idle_seconds);
   }
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, give_up);
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 10L);
 }
@@ -192,8 +204,9 @@ Result<Response> Client::send(const Request& request) {
     bool safe_to_repeat = false;
     auto response = send_once(request, safe_to_repeat);
     const bool repeat = safe_to_repeat && !request.on_bytes && request.method != "PATCH";
-    if (response.ok() || !repeat || attempt == tries_max) return response;
-    std::this_thread::sleep_for(std::chrono::milliseconds(std::min(100 * attempt, 1000)));
+    if (response.ok() || !repeat || attempt == tries_max || interrupted()) return response;
+    pause_ms(std::min(100 * attempt, 1000));
+    if (interrupted()) return response;
   }
 }
 

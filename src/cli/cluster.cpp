@@ -11,9 +11,12 @@
 
 #include "base/text.hpp"
 #include "base/units.hpp"
+#include "cli/jobs.hpp"
 
 namespace busbar::cli {
 namespace {
+
+constexpr std::size_t features_columns_max = 40;  // of the table; one node's own page has all
 
 // "2/8" used of all.
 std::string used(const Json& quantity) {
@@ -124,7 +127,7 @@ int nodes(const Context& context, const std::string& name) {
     const std::string state = text_at(node, "state");
     table.add({text_at(node, "name"), state, used(object_at(node, "cores")),
                used_bytes(object_at(node, "memory_bytes")), devices_of(node),
-               joined(list_at(node, "features"))},
+               cut(joined(list_at(node, "features")), features_columns_max)},
               node_colour(state), 1);
   }
   if (!context.quiet) context.out(table.text(context.screen));
@@ -156,6 +159,8 @@ int reservations(const Context& context) {
 }
 
 int make_reservation(const Context& context, const ReservationOptions& options) {
+  if (options.end.empty() == options.duration.empty())
+    return context.misuse("a reservation ends: say either --end or --duration");
   Json body = {{"name", options.name}, {"start", options.start}, {"nodes", options.nodes}};
   if (!options.end.empty()) body["end"] = options.end;
   if (!options.duration.empty()) body["duration"] = options.duration;
@@ -361,12 +366,14 @@ std::int64_t print_event(const Context& context, std::string_view line) {
 }  // namespace
 
 int events(const Context& context, bool follow, const std::string& job) {
+  const auto number = job.empty() ? Result<std::string>("") : job_number(context, job);
+  if (!number.ok()) return context.fail(number.error());
   auto status = context.get("/v1/status");
   if (!status.ok()) return context.fail(status.error());
   const std::int64_t newest = integer_at(*status, "revision");
   if (!follow && newest == 0) return 0;
   Query query;
-  if (!job.empty()) query.push_back({"job", job});
+  if (!job.empty()) query.push_back({"job", *number});
   if (!follow) query.push_back({"since", "0"});
   std::string pending;
   std::int64_t revision = 0;

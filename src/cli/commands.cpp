@@ -79,10 +79,7 @@ void add_job_options(CLI::App* command, JobOptions& job) {
 
 int run_command(const Context& context, const std::vector<std::string>& command,
                 const JobOptions& options, bool in_terminal) {
-  if (command.empty()) {
-    fmt::print(stderr, "busbar: say what to run, such as `busbar run -- hostname`\n");
-    return exit_usage;
-  }
+  if (command.empty()) return context.misuse("say what to run, such as `busbar run -- hostname`");
   return in_terminal ? run_in_terminal(context, command, options) : run(context, command, options);
 }
 
@@ -118,7 +115,8 @@ void add_listing(Tree& t) {
   show->add_option("job", t.reference, "17, 17_4, a name, or last")->required();
   CLI::App* history = add(t, "history", "List finished attempts",
                           [&t](const Context& c) { return cli::history(c, t.history); });
-  history->add_option("--job", t.history.job, "Only this job's");
+  history->add_flag("--jobs", t.history.by_job, "One line a job: waited, ran, and used in all");
+  history->add_option("--job", t.history.job, "Only this job's: 17, a name, or last");
   history->add_option("--user", t.history.user, "Only this user's");
   history->add_option("--tenant", t.history.tenant, "Only this tenant's");
   history->add_option("--state", t.history.state, "Only this end, such as FAILED");
@@ -208,9 +206,9 @@ void add_nodes(Tree& t) {
   fence->callback([&t] {
     t.action = [&t](const Context& c) {
       if (t.yes) return change_node(c, "fence", t.name, t.reason);
-      return c.fail({Errc::invalid,
-                     "fencing lets jobs of this node start elsewhere. Make sure that the machine "
-                     "is off or its jobs are gone, then say --yes"});
+      return c.misuse(
+          "fencing lets jobs of this node start elsewhere. Make sure that the machine is off or "
+          "its jobs are gone, then say --yes");
     };
   });
   CLI::App* adopt = add(t, "adopt", "Go on from a journal that is older than what runs",
@@ -293,7 +291,7 @@ void add_daemon(Tree& t) {
   CLI::App* events = add(t, "events", "Print what happens",
                          [&t](const Context& c) { return cli::events(c, t.follow, t.only_job); });
   events->add_flag("-f,--follow", t.follow, "Only from now on");
-  events->add_option("--job", t.only_job, "Only this job's");
+  events->add_option("--job", t.only_job, "Only this job's: 17, a name, or last");
   // Its arguments, --help too, are busbar-lab's.
   add(t, "journal", "Offline tools on a journal: export, verify, replay, backup",
       [&t](const Context& c) {
@@ -331,7 +329,12 @@ void add_globals(Tree& t) {
 
 void add_version(Tree& t) {
   add(t, "version", "Print the version", [](const Context& c) {
-    c.out(fmt::format("busbar {} ({})\n", build_version, build_id));
+    if (c.json)
+      c.out(
+          Json{{"version", std::string(build_version)}, {"build", std::string(build_id)}}.dump(2) +
+          "\n");
+    else
+      c.out(fmt::format("busbar {} ({})\n", build_version, build_id));
     return 0;
   });
 }

@@ -163,6 +163,43 @@ TEST(Usage, ASentenceWithTheNearestNameAndCode2) {
   }
 }
 
+// A file of this text; its path.
+std::string file_of(const std::string& name, const std::string& text) {
+  const std::string path = testing::TempDir() + "busbar_commands_test_" + name;
+  std::ofstream(path) << text;
+  return path;
+}
+
+TEST(Exit, WrongUseIs2AndSaidBeforeAnythingIsAsked) {
+  const std::string job = file_of("job.yaml", "run: true\n");
+  const std::string script = file_of("s.sh", "#!/bin/sh\n");
+  struct Row {
+    std::vector<std::string> words;
+    int code;
+    std::vector<std::string> says;
+  };
+  const Row table[] = {
+      {{"node", "fence", "n1"}, 2, {"--yes"}},
+      {{"reservation", "make", "r", "--start", "now"}, 2, {"--end", "--duration"}},
+      {{"submit", "--array", "1-3", job}, 2, {"job file", "--array (`array:`)"}},
+      {{"update", "17"}, 2, {"say what to change"}},
+      {{"logs", "--rank", "x", "17"}, 2, {"--rank"}},
+      {{"submit", job, "/nonexistent.yaml"}, 3, {"/nonexistent.yaml"}},
+      {{"submit", testing::TempDir()}, 3, {"is a folder"}},
+      {{"submit", script, "a", "b"}, 3, {"a cannot be read", "not its arguments", "busbar run --"}},
+      {{"submit", file_of("empty.yaml", "")}, 4, {"busbar up"}},
+      {{"--url", "http://127.0.0.1:1", "ps"}, 4, {"no daemon answers at http://127.0.0.1:1"}}};
+  for (const Row& row : table) {
+    auto words = row.words;
+    if (words[0] != "--url") words.insert(words.begin(), {"--socket", "/nonexistent/busbar.sock"});
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(exit_of(words), row.code) << row.words[0];
+    const std::string said = testing::internal::GetCapturedStderr();
+    for (const auto& part : row.says) EXPECT_NE(said.find(part), std::string::npos) << said;
+    if (words[0] == "--url") EXPECT_EQ(said.find("busbar up"), std::string::npos) << said;
+  }
+}
+
 TEST(Exit, NobodyAnswers) {
   testing::internal::CaptureStderr();
   EXPECT_EQ(exit_of({"--socket", "/nonexistent/busbar.sock", "ps"}), 4);

@@ -32,6 +32,11 @@ int Context::fail(const Error& error) const {
   }
 }
 
+int Context::misuse(const std::string& sentence) const {
+  fail({Errc::invalid, sentence});
+  return exit_usage;
+}
+
 namespace {
 
 Result<Json> parse(Result<Response> response) {

@@ -29,6 +29,8 @@ struct Context {
   void note(std::string_view text) const;  // stderr, a line, unless quiet
   // Prints "busbar: sentence" and gives the exit code that fits.
   int fail(const Error& error) const;
+  // The same for a wrong use of the command line.
+  int misuse(const std::string& sentence) const;
   // The answer's JSON; a body that is none is the daemon's fault.
   Result<Json> get(const std::string& path, const Query& query = {}) const;
   Result<Json> post(const std::string& path, const Json& body = Json::object(),

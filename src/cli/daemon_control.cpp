@@ -145,6 +145,13 @@ Result<Places> places_of(std::vector<std::string> words) {
   return Places{quoted_value(text, "state_directory: \""), quoted_value(text, "  socket: \"")};
 }
 
+void print_up(const Context& context, const Places& places, bool started) {
+  if (!context.json) return;
+  const Json told = {
+      {"socket", places.socket}, {"state_directory", places.state}, {"started", started}};
+  context.out(told.dump(2) + "\n");
+}
+
 int start_daemon(const Context& context, const std::vector<std::string>& words,
                  const Places& places) {
   const std::string log = places.state + "/busbard.log";
@@ -156,6 +163,7 @@ int start_daemon(const Context& context, const std::vector<std::string>& words,
       if (geteuid() == 0) context.note("it was started by root, so jobs of root run as root");
       if (places.socket != find_socket())
         context.note(fmt::format("this shell finds it by: export BUSBAR_SOCKET={}", places.socket));
+      print_up(context, places, true);
       return 0;
     }
     int code = 0;
@@ -190,6 +198,7 @@ int up(const Context& context, const UpOptions& options) {
   if (!places.ok()) return context.fail(places.error());
   if (answers(places->socket)) {
     context.note(fmt::format("a daemon already answers at {}", places->socket));
+    print_up(context, *places, false);
     return 0;
   }
   make_folders(places->state);
@@ -209,6 +218,7 @@ int down(const Context& context, const std::string& state_option) {
   const pid_t pid = running_daemon(state);
   if (pid == 0) {
     context.note(fmt::format("no daemon runs on {}", state));
+    if (context.json) context.out(Json{{"stopped", false}}.dump(2) + "\n");
     return 0;
   }
   if (kill(pid, SIGTERM) != 0)
@@ -217,6 +227,7 @@ int down(const Context& context, const std::string& state_option) {
     if (!lives(pid)) {
       context.note(
           "busbar is down; running jobs go on and are found again by the next `busbar up`");
+      if (context.json) context.out(Json{{"stopped", true}}.dump(2) + "\n");
       return 0;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -228,8 +239,9 @@ int become(const Context& context, const std::string& program, std::vector<std::
   arguments.insert(arguments.begin(), program_beside(program));
   auto argv = pointers(arguments);
   execvp(argv[0], argv.data());
-  return context.fail(
-      {Errc::unavailable, fmt::format("{} was not found beside busbar or on PATH", program)});
+  return context.fail({Errc::corrupt, fmt::format("{} was not found beside busbar or on PATH; is "
+                                                  "the installation whole?",
+                                                  program)});
 }
 
 }  // namespace busbar::cli

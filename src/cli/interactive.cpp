@@ -115,14 +115,13 @@ Json job_in_terminal(const std::vector<std::string>& command, const JobOptions& 
 }
 
 int run_in_terminal(const Context& context, const std::vector<std::string>& command,
-                    const JobOptions& options) {
-  std::string fault = fault_for_terminal(options, context.client.endpoint().url);
+                    const JobOptions& given) {
+  std::string fault = fault_for_terminal(given, context.client.endpoint().url);
   if (fault.empty() && isatty(STDIN_FILENO) == 0)
     fault = "--pty needs a terminal as standard input; without one use busbar run";
-  if (!fault.empty()) {
-    fmt::print(stderr, "busbar: {}\n", fault);
-    return exit_usage;
-  }
+  if (!fault.empty()) return context.misuse(fault);
+  const auto options = with_numbers(context, given);
+  if (!options.ok()) return run_refused(context, options.error());
   const std::string wrapper = host::program_beside("busbar-pty");
   auto door = wrapper.starts_with('/')
                   ? pty::Door::open()
@@ -130,7 +129,7 @@ int run_in_terminal(const Context& context, const std::vector<std::string>& comm
   if (!door.ok()) return context.fail(door.error()), exit_busbar_failed;
   pty::Signals signals;
   auto id =
-      submit_one(context, job_in_terminal(command, options, wrapper, door->path(), door->word()));
+      submit_one(context, job_in_terminal(command, *options, wrapper, door->path(), door->word()));
   if (!id.ok()) return run_refused(context, id.error());
   if (context.screen.interactive)
     context.note(fmt::format("job {} submitted; Ctrl-C cancels it while it waits", *id));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 
 namespace busbar::cli {
 namespace {
@@ -70,22 +71,6 @@ void show_attempt(const Context& context, const Json& attempt, std::int64_t now)
   if (!end.empty()) context.out(fmt::format("      must end {}\n", relative(end, now)));
 }
 
-void show_past(const Context& context, const std::string& reference) {
-  auto page = context.get("/v1/history", {{"job", reference}, {"limit", "10"}});
-  if (!page.ok() || list_at(*page, "rows").empty()) return;
-  context.out("past attempts\n");
-  for (const auto& row : list_at(*page, "rows")) {
-    const Json& exit = object_at(row, "exit");
-    const Json& usage = object_at(row, "usage");
-    context.out(
-        fmt::format("  {}#{}  {}  exit {}  cpu {}  peak {}  ran {}  {}\n", text_at(row, "ref"),
-                    integer_at(row, "attempt"), text_at(row, "state"), integer_at(exit, "code"),
-                    short_seconds(number_at(usage, "cpu_seconds")),
-                    short_bytes(integer_at(usage, "memory_peak_bytes")),
-                    short_seconds(number_at(usage, "wall_seconds")), text_at(exit, "detail")));
-  }
-}
-
 }  // namespace
 
 std::string progress_words(const Json& of, std::int64_t now) {
@@ -104,12 +89,9 @@ std::string progress_words(const Json& of, std::int64_t now) {
 
 int progress(const Context& context, const ProgressOptions& options) {
   const char* attempt = std::getenv("BUSBAR_ATTEMPT_NAME");
-  if (attempt == nullptr || *attempt == 0) {
-    fmt::print(stderr,
-               "busbar: `busbar progress` is called by a job, and this is none: "
-               "BUSBAR_ATTEMPT_NAME is not set\n");
-    return exit_usage;
-  }
+  if (attempt == nullptr || *attempt == 0)
+    return context.misuse(
+        "`busbar progress` is called by a job, and this is none: BUSBAR_ATTEMPT_NAME is not set");
   Json body = {{"done", options.done}};
   if (options.total) body["total"] = *options.total;
   if (options.rate_per_hour) body["rate_per_hour"] = *options.rate_per_hour;
@@ -177,8 +159,14 @@ int ps(const Context& context, const ListOptions& options) {
 }
 
 int show(const Context& context, const std::string& reference) {
-  const bool unit = is_unit_reference(reference);
+  bool unit = is_unit_reference(reference);
   auto answer = context.get((unit ? "/v1/units/" : "/v1/jobs/") + escape(reference));
+  // A unit of a job's name looks like a job's name.
+  if (!answer.ok() && !unit && reference.find_first_of("_.") != std::string::npos) {
+    auto named = context.get("/v1/units/" + escape(reference));
+    unit = named.ok();
+    if (unit) answer = std::move(named);
+  }
   if (!answer.ok()) return context.fail(answer.error());
   if (context.json) return context.out(answer->dump(2) + "\n"), 0;
   const Json& job = *answer;
@@ -216,40 +204,7 @@ int show(const Context& context, const std::string& reference) {
     context.out("attempt\n");
     show_attempt(context, object_at(job, "attempt"), now);
   }
-  if (!unit) show_past(context, id);
-  return 0;
-}
-
-int history(const Context& context, const HistoryOptions& options) {
-  Query query = {{"limit", fmt::format("{}", options.limit)}};
-  const std::pair<const char*, const std::string*> filters[] = {
-      {"job", &options.job},     {"user", &options.user}, {"tenant", &options.tenant},
-      {"state", &options.state}, {"from", &options.from}, {"to", &options.to}};
-  for (const auto& [name, value] : filters)
-    if (!value->empty()) query.push_back({name, *value});
-  auto page = context.get("/v1/history", query);
-  if (!page.ok()) return context.fail(page.error());
-  if (context.json) return context.out(page->dump(2) + "\n"), 0;
-  Table table(
-      {"UNIT", "NAME", "USER", "STATE", "EXIT", "WAITED", "RAN", "CPU", "PEAK", "NODES", ""});
-  for (const auto& row : list_at(*page, "rows")) {
-    if (context.quiet) {
-      context.out(text_at(row, "ref") + "\n");
-      continue;
-    }
-    const Json& exit = object_at(row, "exit");
-    const Json& usage = object_at(row, "usage");
-    table.add({fmt::format("{}#{}", text_at(row, "ref"), integer_at(row, "attempt")),
-               text_at(row, "job_name"), text_at(row, "user"), text_at(row, "state"),
-               integer_at(row, "attempt") == 0 ? "-" : fmt::format("{}", integer_at(exit, "code")),
-               short_seconds(number_at(row, "wait_seconds")),
-               short_seconds(number_at(usage, "wall_seconds")),
-               short_seconds(number_at(usage, "cpu_seconds")),
-               short_bytes(integer_at(usage, "memory_peak_bytes")), joined(list_at(row, "nodes")),
-               text_at(exit, "detail")},
-              state_colour(text_at(row, "state")), 3);
-  }
-  if (!context.quiet) context.out(table.text(context.screen));
+  show_past(context, unit ? list_at(job, "past") : past_of(context, id), unit ? "" : id);
   return 0;
 }
 
@@ -279,7 +234,9 @@ int explain(const Context& context, const std::string& reference) {
 int change(const Context& context, const std::string& verb,
            const std::vector<std::string>& references, const std::string& reason) {
   int worst = 0;
+  std::set<std::string> asked;
   for (const auto& reference : references) {
+    if (!asked.insert(reference).second) continue;
     Json body = Json::object();
     if (!reason.empty()) body["reason"] = reason;
     auto answer = context.post("/v1/jobs/" + escape(reference) + "/" + verb, body);
@@ -305,10 +262,7 @@ int update(const Context& context, const std::string& reference, const UpdateOpt
   if (!options.deadline.empty()) body["deadline"] = options.deadline;
   if (options.priority) body["priority"] = *options.priority;
   if (options.parallel) body["parallel"] = *options.parallel;
-  if (body.empty()) {
-    fmt::print(stderr, "busbar: say what to change; `busbar update --help` shows how\n");
-    return exit_usage;
-  }
+  if (body.empty()) return context.misuse("say what to change; `busbar update --help` shows how");
   auto response = context.client.patch("/v1/jobs/" + escape(reference), body.dump());
   if (!response.ok()) return context.fail(response.error());
   const Json answer = Json::parse(response->body, nullptr, false);

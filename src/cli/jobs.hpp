@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/context.hpp"
@@ -24,8 +25,18 @@ struct JobOptions {
 bool is_unit_reference(const std::string& reference);
 // "5_1", "5_2", "5_4" of "5_[1-2,4]", at most `count_max`; what has no brackets is itself.
 std::vector<std::string> expand_reference(const std::string& reference, std::size_t count_max);
+// The number of a job: digits are it already, a name or `last` is asked for.
+Result<std::string> job_number(const Context& context, const std::string& reference);
+// With numbers for the names in `after`, which the daemon knows within one file only.
+Result<JobOptions> with_numbers(const Context& context, JobOptions options);
+// "--array (`array:`), --after (`after:`)" of the options that are not at their default.
+std::string options_given(const JobOptions& options);
 // "4 x H100 (simulated), 1 x A100" of a claim's devices; shares are added up.
 std::string device_words(const Json& devices);
+// Of a state's name: nothing more comes.
+bool is_final(std::string_view state);
+// Where the last `lines` lines begin; an unfinished line counts as one.
+std::size_t start_of_tail(std::string_view text, std::int64_t lines);
 // Of an ended job; 125 where it did not complete but has no code of its own.
 int exit_code_of(const Json& answer);
 
@@ -42,6 +53,7 @@ struct ListOptions {
 struct HistoryOptions {
   std::string job, user, tenant, state, from, to;
   std::int64_t limit = 50;
+  bool by_job = false;
 };
 struct LogOptions {
   bool follow = false;
@@ -49,6 +61,7 @@ struct LogOptions {
   std::string rank = "0";  // a number or "all"
   std::int64_t tail = -1;  // lines; -1: all
   std::int64_t attempt = 0;
+  bool missing_is_empty = false;  // a file that is not there is no trouble
 };
 struct UpdateOptions {
   std::string name, time, begin, deadline;
@@ -71,6 +84,14 @@ int plan(const Context& context, const std::string& file);
 int ps(const Context& context, const ListOptions& options);
 int show(const Context& context, const std::string& reference);
 int history(const Context& context, const HistoryOptions& options);
+// The rows of the history of a job.
+Json past_of(const Context& context, const std::string& job);
+// Prints past attempts, those that failed first; where `job` is named, only some of many.
+void show_past(const Context& context, const Json& rows, const std::string& job);
+// "ATTEMPT  STATE ..." of at most `count_max` rows.
+std::string past_table(const Json& rows, std::size_t count_max, const Screen& screen);
+// One object a job, in the order in which they appear among the rows of the history.
+Json jobs_of_rows(const Json& rows);
 int explain(const Context& context, const std::string& reference);
 int change(const Context& context, const std::string& verb,
            const std::vector<std::string>& references, const std::string& reason);
@@ -81,6 +102,8 @@ int update(const Context& context, const std::string& reference, const UpdateOpt
 int wait(const Context& context, const std::vector<std::string>& references,
          const std::string& until, double timeout_seconds);
 int logs(const Context& context, const std::string& reference, const LogOptions& options);
+// Until the end, or until Ctrl-C under the caller's guard; the exit code of trouble.
+int print_logs(const Context& context, const std::string& reference, const LogOptions& options);
 int attach(const Context& context, const std::string& reference);
 
 // Follows a unit's or job's output to its end; Ctrl-C detaches. The job's exit code, or 125.

@@ -72,6 +72,32 @@ TEST(ExitCode, OfAJob) {
   EXPECT_EQ(code(R"({"state": "RUNNING", "exit_code": null})"), 0);
 }
 
+TEST(StartOfTail, CountsAnUnfinishedLineAsOne) {
+  struct Row {
+    const char* text;
+    std::int64_t lines;
+    const char* tail;
+  };
+  const Row table[] = {{"a\nb\nc\n", 1, "c\n"}, {"a\nb\nc\n", 2, "b\nc\n"}, {"a\nb", 1, "b"},
+                       {"a\n", 5, "a\n"},       {"a\nb\n", 0, ""},          {"", 3, ""},
+                       {"\n\n", 1, "\n"}};
+  for (const Row& row : table)
+    EXPECT_EQ(std::string(row.text).substr(start_of_tail(row.text, row.lines)), row.tail)
+        << row.text;
+}
+
+TEST(OptionsGiven, NamesEachWithItsField) {
+  EXPECT_EQ(options_given({}), "");
+  JobOptions options;
+  options.array = "1-3";
+  options.after = {"12"};
+  EXPECT_EQ(options_given(options), "--array (`array:`), --after (`after:`)");
+  options = {};
+  options.environment = {"A=1"};
+  options.hold = true;
+  EXPECT_EQ(options_given(options), "--env (`environment:`), --hold (`hold:`)");
+}
+
 TEST(DeviceWords, AddsUpSharesByModel) {
   EXPECT_EQ(device_words(Json::parse(R"([
               {"model": "H100", "share": 1, "simulated": true},

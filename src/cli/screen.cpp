@@ -138,7 +138,8 @@ Colour state_colour(std::string_view state) {
 
 std::string short_seconds(double seconds) {
   if (seconds < 0) return "-" + short_seconds(-seconds);
-  if (seconds > 0 && seconds < 0.995) return fmt::format("{:.2f}s", seconds);
+  if (seconds < 0.005) return "0s";
+  if (seconds < 0.995) return fmt::format("{:.2f}s", seconds);
   if (seconds < 9.95) return fmt::format("{:.1f}s", seconds);
   const auto total = static_cast<std::int64_t>(std::min(seconds, 1e15) + 0.05);
   if (total >= 86'400) return fmt::format("{}d{}h", total / 86'400, total / 3600 % 24);

@@ -100,7 +100,7 @@ TEST(Harmless, EscapesOfOthersDoNotReachTheTerminal) {
 }
 
 TEST(ShortSeconds, AsPeopleSayThem) {
-  const std::pair<double, const char*> table[] = {{0, "0.0s"},
+  const std::pair<double, const char*> table[] = {{0, "0s"},
                                                   {0.012, "0.01s"},
                                                   {1.25, "1.2s"},
                                                   {9.96, "10s"},

@@ -1,10 +1,11 @@
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <fstream>
 #include <iostream>
-#include <sstream>
 
 #include "base/text.hpp"
 #include "base/units.hpp"
@@ -20,22 +21,30 @@ std::string current_directory() {
   return getcwd(path, sizeof path) == nullptr ? "/" : path;
 }
 
+// At most one byte more than a job file may have.
+std::string read_some(std::istream& from) {
+  std::string out(file_bytes_max + 1, '\0');
+  from.read(out.data(), static_cast<std::streamsize>(out.size()));
+  out.resize(static_cast<std::size_t>(from.gcount()));
+  return out;
+}
+
 Result<std::string> read_file(const std::string& name) {
-  std::ostringstream text;
+  std::string out;
   if (name == "-") {
-    text << std::cin.rdbuf();
+    out = read_some(std::cin);
   } else {
     std::ifstream file(name, std::ios::binary);
     if (!file) return {Errc::invalid, fmt::format("{} cannot be read; is the path right?", name)};
-    text << file.rdbuf();
-    if (file.bad() || text.fail())
-      return {Errc::invalid, fmt::format("{} cannot be read; is it a file?", name)};
+    struct stat about {};
+    if (stat(name.c_str(), &about) == 0 && S_ISDIR(about.st_mode))
+      return {Errc::invalid, fmt::format("{} is a folder; name a file in it", name)};
+    out = read_some(file);
   }
-  std::string out = std::move(text).str();
   if (out.size() > file_bytes_max)
-    return {Errc::invalid, fmt::format("{} is {} bytes long; a job file has at most 1 MB. Put data "
-                                       "into files of its own and name them in `run:`",
-                                       name, out.size())};
+    return {Errc::invalid, fmt::format("{} is longer than 1 MB; a job file has at most that. Put "
+                                       "data into files of its own and name them in `run:`",
+                                       name)};
   return out;
 }
 
@@ -82,20 +91,37 @@ void add_options(Json& job, const JobOptions& options) {
   }
 }
 
+bool is_script(const std::string& text) { return text.starts_with("#!"); }
+
 // The job file's text: as it is, or made from a script.
-Result<std::string> body_of(const std::string& name, const JobOptions& options) {
-  BUSBAR_TRY(text, read_file(name));
-  if (!text.starts_with("#!")) {
-    if (options == JobOptions{}) return text;
-    return {Errc::invalid, fmt::format("{} is a job file, so options such as --cores are not for "
-                                       "it; write them into the file as fields",
-                                       name)};
-  }
+Result<std::string> body_of(const std::string& name, const std::string& text,
+                            const JobOptions& options) {
+  if (!is_script(text)) return text;
   if (!is_utf8(text)) return {Errc::invalid, fmt::format("{} is not UTF-8 text", name)};
   Json job = job_of_script(text, options);
   if (!job.contains("name"))
     job["name"] = name == "-" ? "script" : name.substr(name.rfind('/') + 1);
   return job.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// All the files, so that none is submitted where one cannot be read.
+Result<std::vector<std::string>> read_files(const std::vector<std::string>& names) {
+  std::vector<std::string> texts;
+  for (const auto& name : names) {
+    auto text = read_file(name);
+    if (text.ok()) {
+      texts.push_back(std::move(*text));
+      continue;
+    }
+    Error error = text.error();
+    if (!texts.empty() && is_script(texts.back()))
+      error.text += fmt::format(
+          "\nWords after a script are further files, not its arguments; with arguments it is run "
+          "by: busbar run -- {}{} ...",
+          names.front().find('/') == std::string::npos ? "./" : "", names.front());
+    return error;
+  }
+  return texts;
 }
 
 Result<Json> post_job(const Context& context, const std::string& path, const std::string& body,
@@ -149,13 +175,69 @@ Json job_of_command(const std::vector<std::string>& command, const JobOptions& o
   return job;
 }
 
-int submit(const Context& context, const std::vector<std::string>& files, const JobOptions& options,
+std::string options_given(const JobOptions& options) {
+  const JobOptions none;
+  const std::pair<const char*, bool> given[] = {{"name", options.name != none.name},
+                                                {"cores", options.cores != none.cores},
+                                                {"memory", options.memory != none.memory},
+                                                {"gpus", options.gpus != none.gpus},
+                                                {"tasks", options.tasks != none.tasks},
+                                                {"array", options.array != none.array},
+                                                {"time", options.time != none.time},
+                                                {"begin", options.begin != none.begin},
+                                                {"after", options.after != none.after},
+                                                {"coupling", options.coupling != none.coupling},
+                                                {"launcher", options.launcher != none.launcher},
+                                                {"tenant", options.tenant != none.tenant},
+                                                {"priority", options.priority != none.priority},
+                                                {"env", options.environment != none.environment},
+                                                {"output", options.output != none.output},
+                                                {"directory", options.directory != none.directory},
+                                                {"exclusive", options.exclusive != none.exclusive},
+                                                {"hold", options.hold != none.hold}};
+  std::string out;
+  for (const auto& [name, is_given] : given) {
+    const bool variables = std::string_view(name) == "env";
+    if (is_given)
+      out += fmt::format("{}--{} (`{}:`)", out.empty() ? "" : ", ", name,
+                         variables ? "environment" : name);
+  }
+  return out;
+}
+
+Result<std::string> job_number(const Context& context, const std::string& reference) {
+  if (parse_count(reference).ok()) return reference;
+  BUSBAR_TRY(job, context.get("/v1/jobs/" + escape(reference)));
+  return fmt::format("{}", integer_at(job, "id"));
+}
+
+Result<JobOptions> with_numbers(const Context& context, JobOptions options) {
+  for (auto& after : options.after) {
+    const std::size_t colon = std::min(after.find(':'), after.size());
+    BUSBAR_TRY(number, job_number(context, after.substr(0, colon)));
+    after = number + after.substr(colon);
+  }
+  return options;
+}
+
+int submit(const Context& context, const std::vector<std::string>& files, const JobOptions& given,
            bool wait) {
+  auto texts = read_files(files);
+  if (!texts.ok()) return context.fail(texts.error());
+  const std::string said = options_given(given);
+  for (std::size_t i = 0; i < files.size() && !said.empty(); ++i)
+    if (!is_script((*texts)[i]))
+      return context.misuse(fmt::format(
+          "{} is a job file, and options are for scripts: write into it as fields what was said "
+          "by {}",
+          files[i], said));
+  auto options = with_numbers(context, given);
+  if (!options.ok()) return context.fail(options.error());
   std::vector<std::string> ids;
-  for (const auto& file : files) {
-    auto body = body_of(file, options);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    auto body = body_of(files[i], (*texts)[i], *options);
     if (!body.ok()) return context.fail(body.error());
-    auto answer = post_job(context, "/v1/jobs", *body, file);
+    auto answer = post_job(context, "/v1/jobs", *body, files[i]);
     if (!answer.ok()) return context.fail(answer.error());
     print_submitted(context, *answer);
     for (const auto& job : list_at(*answer, "jobs"))
@@ -179,9 +261,10 @@ int run_refused(const Context& context, const Error& error) {
   return ours ? exit_busbar_failed : exit_refused;
 }
 
-int run(const Context& context, const std::vector<std::string>& command,
-        const JobOptions& options) {
-  auto id = submit_one(context, job_of_command(command, options));
+int run(const Context& context, const std::vector<std::string>& command, const JobOptions& given) {
+  const auto options = with_numbers(context, given);
+  if (!options.ok()) return run_refused(context, options.error());
+  auto id = submit_one(context, job_of_command(command, *options));
   if (!id.ok()) return run_refused(context, id.error());
   if (context.screen.interactive)
     context.note(fmt::format("job {} submitted; Ctrl-C leaves it running", *id));
@@ -189,7 +272,9 @@ int run(const Context& context, const std::vector<std::string>& command,
 }
 
 int plan(const Context& context, const std::string& file) {
-  auto body = body_of(file, {});
+  auto text = read_file(file);
+  if (!text.ok()) return context.fail(text.error());
+  auto body = body_of(file, *text, {});
   if (!body.ok()) return context.fail(body.error());
   auto answer = post_job(context, "/v1/plan", *body, file);
   if (!answer.ok()) return context.fail(answer.error());

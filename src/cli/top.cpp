@@ -182,9 +182,16 @@ std::size_t scroll(std::size_t at, char key, std::size_t page) {
 }  // namespace
 
 int top(const Context& context, bool once) {
-  if (once || context.screen.width == 0 || isatty(STDIN_FILENO) != 1) {
+  if (once || context.json || context.screen.width == 0 || isatty(STDIN_FILENO) != 1) {
     const auto answers = ask(context);
     if (!answers.ok()) return context.fail(answers.error());
+    if (context.json)
+      return context.out(Json{{"status", answers->status},
+                              {"nodes", list_at(answers->nodes, "nodes")},
+                              {"jobs", list_at(answers->jobs, "jobs")}}
+                             .dump(2) +
+                         "\n"),
+             0;
     for (const auto& line : top_frame(*answers, context.screen, 60, 0, now_unix_ms()))
       context.out(line + "\n");
     return 0;

@@ -40,7 +40,8 @@ constexpr FieldInfo fields[] = {
     {"cores", hardware, "milli", "Cores for each task, in thousandths at the finest. Default 1.",
      "0.5"},
     {"memory", hardware, "size",
-     "Memory for each task, reserved for it and a limit that holds. Without it none is reserved.",
+     "Memory for each task, at least `1M`, reserved for it and a limit that holds. Without it "
+     "none is reserved.",
      "64G"},
     {"scratch", hardware, "size", "Local disk for each task.", "100G"},
     {"gpus", hardware, "devices",

@@ -42,7 +42,7 @@ void write_resources(Written& out, TaskGroup& group) {
     out.line("cores", format_milli(resources.cores.value));
   }
   if (coin()) {
-    resources.memory = Bytes(number(1, std::int64_t{1} << 40));
+    resources.memory = Bytes(number(1 << 20, std::int64_t{1} << 40));
     out.line("memory", fmt::format("{}", resources.memory.value));
   }
   if (coin()) {

@@ -13,6 +13,7 @@ namespace busbar::jobfile {
 namespace {
 
 constexpr std::int64_t cores_milli_max = 1'000'000'000;
+constexpr Bytes memory_min{std::int64_t{1} << 20};  // no program starts in less
 constexpr Bytes size_max{std::int64_t{1} << 50};
 constexpr std::int64_t named_max = 1'000'000'000;
 constexpr std::size_t names_max = 64;
@@ -144,6 +145,12 @@ void read_hardware(const MapReader& fields, Alternative& out) {
                                          format_milli(cores), cores_milli_max / 1000));
   }
   read_size(fields, "memory", out.resources.memory);
+  const Bytes memory = out.resources.memory;
+  if (memory.value > 0 && memory < memory_min)
+    fields.refuse("memory",
+                  memory.value < 1024 * 10
+                      ? fmt::format("{} bytes; did you mean {}M?", memory.value, memory.value)
+                      : fmt::format("{} is too small; write at least 1M", format_bytes(memory)));
   read_size(fields, "scratch", out.resources.scratch);
   read_devices(fields, out.resources);
   read_named(fields, out.resources);

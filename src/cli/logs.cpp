@@ -1,0 +1,325 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/text.hpp"
+#include "base/units.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/jobs.hpp"
+
+namespace busbar::cli {
+namespace {
+
+constexpr std::size_t readers_max = 256;  // read at once
+constexpr std::int64_t chunk_bytes = 1 << 20;
+constexpr std::int64_t look_again_ms = 1'000;
+
+std::string header_text(const Response& response, const char* name) {
+  const auto found = response.headers.find(name);
+  return found == response.headers.end() ? "" : found->second;
+}
+
+std::int64_t header_number(const Response& response, const char* name) {
+  const auto value = parse_count(header_text(response, name));
+  return value.ok() ? *value : 0;
+}
+
+// One rank of one unit and how far it has been read.
+struct Reader {
+  std::string unit;
+  std::int64_t rank = 0;
+  std::int64_t offset = 0;
+  std::string path;     // of its file; "" as long as it has not started
+  std::string prefix;   // before each line, where several are shown
+  std::string partial;  // an unfinished line
+  bool fresh = true;    // nothing was asked yet
+  bool done = false;
+};
+
+// The output of a job or unit. A file that several ranks or units share is shown once: by one of
+// its readers, and by the next when that one is done.
+class LogView {
+ public:
+  LogView(const Context& context, std::string reference, const LogOptions& options)
+      : context_(context), reference_(std::move(reference)), options_(options) {}
+
+  // Until the end, or until Ctrl-C; the exit code of trouble.
+  int print();
+
+ private:
+  Result<Ok> look();
+  Result<Json> units_page(const std::string& page) const;
+  void add_units(const Json& runs);
+  void add_unit(const std::string& unit, bool of_several);
+  std::int64_t ranks_of(const std::string& unit) const;
+  Result<Response> ask(const Reader& reader, std::int64_t length, double follow_seconds) const;
+  Result<Ok> find_path(std::size_t at);
+  Result<std::size_t> read(std::size_t at, double follow_seconds);
+  Result<std::size_t> read_all();
+  bool another_shows(std::size_t at);
+  void show(Reader& reader, const std::string& bytes);
+  void show_line(const Reader& reader, const std::string& line) const;
+  void finish(Reader& reader);
+  std::size_t active() const;
+  bool look_is_due();
+
+  const Context& context_;
+  std::string reference_;
+  const LogOptions& options_;
+  std::vector<Reader> readers_;
+  std::set<std::string> known_;                // units that have readers
+  std::map<std::string, std::size_t> owners_;  // of a path: the reader that shows it
+  bool one_unit_ = false;
+  bool more_to_come_ = false;  // units that have not started
+  bool any_started_ = false;
+  std::int64_t looked_ms_ = 0;
+};
+
+std::size_t LogView::active() const {
+  return static_cast<std::size_t>(
+      std::count_if(readers_.begin(), readers_.end(), [](const Reader& r) { return !r.done; }));
+}
+
+// Finds the units that have started since the last look; those of a job, or the unit itself.
+Result<Ok> LogView::look() {
+  looked_ms_ = now_unix_ms();
+  if (one_unit_) return Ok{};
+  one_unit_ = is_unit_reference(reference_);
+  more_to_come_ = false;
+  std::string next;
+  do {
+    auto page = one_unit_ ? Result<Json>(Errc::not_found, "") : units_page(next);
+    if (!page.ok()) {
+      if (page.error().code != Errc::not_found) return page.error();
+      one_unit_ = true;  // or a job of the history
+      add_unit(reference_, false);
+      return Ok{};
+    }
+    add_units(list_at(*page, "units"));
+    next = text_at(*page, "next");
+  } while (!next.empty() && active() < readers_max);
+  more_to_come_ = more_to_come_ || !next.empty();
+  return Ok{};
+}
+
+Result<Json> LogView::units_page(const std::string& page) const {
+  Query query = {{"limit", "1000"}};
+  if (!page.empty()) query.push_back({"page", page});
+  return context_.get("/v1/jobs/" + escape(reference_) + "/units", query);
+}
+
+void LogView::add_units(const Json& runs) {
+  one_unit_ = known_.empty() && runs.size() == 1 && integer_at(runs.front(), "count") == 1;
+  for (const auto& run : runs) {
+    const bool waits = text_at(run, "state") == "PENDING" && integer_at(run, "attempts") == 0;
+    if (waits && !one_unit_) {
+      more_to_come_ = more_to_come_ || !flag_at(run, "held");
+      continue;
+    }
+    for (const auto& unit : expand_reference(text_at(run, "ref"), readers_max + known_.size()))
+      if (active() < readers_max && !known_.contains(unit)) add_unit(unit, !one_unit_);
+  }
+}
+
+// Those of its live attempt; of an ended one as many as there may have been, as the file of one
+// that was not there is not there either.
+std::int64_t LogView::ranks_of(const std::string& unit) const {
+  std::int64_t ranks = 0;
+  if (auto answer = context_.get("/v1/units/" + escape(unit)); answer.ok())
+    for (const auto& claim : list_at(object_at(*answer, "attempt"), "claims"))
+      ranks += integer_at(claim, "tasks");
+  if (ranks > 0) return ranks;
+  const auto job = context_.get("/v1/jobs/" + escape(unit.substr(0, unit.find_first_of("_."))));
+  if (!job.ok() || text_at(*job, "coupling") == "loose") return 1;
+  for (const auto& group : list_at(*job, "groups"))
+    ranks += std::max<std::int64_t>(1, integer_at(group, "tasks_max"));
+  return std::max<std::int64_t>(1, ranks);
+}
+
+void LogView::add_unit(const std::string& unit, bool of_several) {
+  known_.insert(unit);
+  const bool all = options_.rank == "all";
+  const auto one = parse_count(options_.rank);
+  const std::int64_t first = all || !one.ok() ? 0 : *one;
+  const std::int64_t ranks =
+      all ? std::min<std::int64_t>(ranks_of(unit), static_cast<std::int64_t>(readers_max)) : 1;
+  for (std::int64_t rank = first; rank < first + ranks; ++rank) {
+    Reader reader;
+    reader.unit = unit;
+    reader.rank = rank;
+    if (of_several) reader.prefix = unit;
+    if (ranks > 1) reader.prefix += fmt::format("{}{}", of_several ? " rank " : "", rank);
+    if (!reader.prefix.empty()) reader.prefix = "(" + reader.prefix + ") ";
+    readers_.push_back(std::move(reader));
+  }
+}
+
+Result<Response> LogView::ask(const Reader& reader, std::int64_t length,
+                              double follow_seconds) const {
+  const bool tail = reader.fresh && options_.tail >= 0;
+  Query query = {{"offset", fmt::format("{}", tail ? -chunk_bytes : reader.offset)},
+                 {"rank", fmt::format("{}", reader.rank)},
+                 {"stream", options_.error ? "stderr" : "stdout"},
+                 {"length", fmt::format("{}", length)}};
+  if (follow_seconds > 0) query.push_back({"follow", fmt::format("{}", follow_seconds)});
+  if (options_.attempt > 0) query.push_back({"attempt", fmt::format("{}", options_.attempt)});
+  return context_.client.get("/v1/units/" + escape(reader.unit) + "/log", query);
+}
+
+// Takes the file over when the reader that showed it is done. Lines of a file that is shared are
+// nobody's.
+bool LogView::another_shows(std::size_t at) {
+  Reader& reader = readers_[at];
+  if (reader.path.empty()) return false;
+  const auto [owner, mine] = owners_.emplace(reader.path, at);
+  if (mine || owner->second == at) return false;
+  Reader& before = readers_[owner->second];
+  before.prefix.clear();
+  reader.prefix.clear();
+  if (!before.done) return true;
+  reader.offset = std::max(reader.offset, before.offset);
+  owner->second = at;
+  return false;
+}
+
+// Before the first byte is shown, so that it is known which files are shared.
+Result<Ok> LogView::find_path(std::size_t at) {
+  Reader& reader = readers_[at];
+  if (reader.done || !reader.path.empty()) return Ok{};
+  const auto response = ask(reader, 1, 0);
+  if (!response.ok()) {
+    if (response.error().code != Errc::not_found) return response.error();
+    finish(reader);
+    return Ok{};
+  }
+  reader.path = header_text(*response, "x-busbar-path");
+  another_shows(at);
+  return Ok{};
+}
+
+// One read; the number of bytes that came.
+Result<std::size_t> LogView::read(std::size_t at, double follow_seconds) {
+  Reader& reader = readers_[at];
+  const auto response = ask(reader, chunk_bytes, follow_seconds);
+  if (!response.ok()) {
+    const bool empty = response.error().code == Errc::not_found &&
+                       (options_.missing_is_empty || readers_.size() > 1);
+    if (!empty) return response.error();
+    finish(reader);
+    return std::size_t{0};
+  }
+  any_started_ = any_started_ || header_number(*response, "x-busbar-attempt") > 0;
+  if (reader.path.empty()) {
+    reader.path = header_text(*response, "x-busbar-path");
+    if (another_shows(at)) return std::size_t{0};
+  }
+  const std::int64_t begin = header_number(*response, "x-busbar-offset");
+  const std::int64_t end = begin + static_cast<std::int64_t>(response->body.size());
+  // What a reader before it has shown already.
+  const std::int64_t shown = std::clamp<std::int64_t>(reader.offset - begin, 0, end - begin);
+  std::string bytes = response->body.substr(static_cast<std::size_t>(shown));
+  if (reader.fresh && options_.tail >= 0) bytes = bytes.substr(start_of_tail(bytes, options_.tail));
+  reader.fresh = false;
+  reader.offset = end;
+  show(reader, bytes);
+  const bool at_end = end >= header_number(*response, "x-busbar-size");
+  if (at_end && (!options_.follow || is_final(header_text(*response, "x-busbar-state"))))
+    finish(reader);
+  return bytes.size();
+}
+
+Result<std::size_t> LogView::read_all() {
+  for (std::size_t at = 0; at < readers_.size() && readers_.size() > 1 && !interrupted(); ++at)
+    BUSBAR_TRY_OK(find_path(at));
+  const bool alone = options_.follow && !more_to_come_ && active() == 1;
+  std::size_t got = 0;
+  for (std::size_t at = 0; at < readers_.size() && !interrupted(); ++at) {
+    if (readers_[at].done || another_shows(at)) continue;
+    BUSBAR_TRY(bytes, read(at, alone ? 1.0 : 0));
+    got += bytes;
+  }
+  if (got == 0 && options_.follow && !alone) pause_ms(200);
+  return got;
+}
+
+void LogView::show_line(const Reader& reader, const std::string& line) const {
+  if (!context_.json) return context_.out(reader.prefix + line);
+  const Json told = {{"unit", reader.unit},
+                     {"rank", reader.rank},
+                     {"stream", options_.error ? "stderr" : "stdout"},
+                     {"text", line}};
+  context_.out(told.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+void LogView::show(Reader& reader, const std::string& bytes) {
+  reader.partial += bytes;
+  if (reader.prefix.empty() && !context_.json) {
+    context_.out(reader.partial);
+    reader.partial.clear();
+  }
+  std::size_t start = 0;
+  for (std::size_t end = reader.partial.find('\n'); end != std::string::npos;
+       end = reader.partial.find('\n', start)) {
+    show_line(reader, reader.partial.substr(start, end + 1 - start));
+    start = end + 1;
+  }
+  reader.partial.erase(0, start);
+}
+
+void LogView::finish(Reader& reader) {
+  reader.done = true;
+  if (!reader.partial.empty()) show_line(reader, reader.partial + (context_.json ? "" : "\n"));
+  reader.partial.clear();
+}
+
+bool LogView::look_is_due() {
+  if (active() == 0) return true;
+  return options_.follow && more_to_come_ && now_unix_ms() - looked_ms_ >= look_again_ms;
+}
+
+int LogView::print() {
+  while (!interrupted()) {
+    if (look_is_due()) {
+      const auto looked = look();
+      if (interrupted()) break;
+      if (!looked.ok()) return context_.fail(looked.error());
+      if (active() == 0 && !(options_.follow && more_to_come_)) break;
+    }
+    const auto got = read_all();
+    if (interrupted()) break;
+    if (!got.ok()) return context_.fail(got.error());
+  }
+  for (auto& reader : readers_) finish(reader);
+  if (!interrupted() && !any_started_ && !options_.missing_is_empty)
+    context_.note(fmt::format("{} has not started, so there is no output yet", reference_));
+  return 0;
+}
+
+}  // namespace
+
+std::size_t start_of_tail(std::string_view text, std::int64_t lines) {
+  std::size_t at = text.size();
+  while (at > 0 && lines > 0) {
+    const std::size_t end = at >= 2 ? text.rfind('\n', at - 2) : std::string_view::npos;
+    at = end == std::string_view::npos ? 0 : end + 1;
+    --lines;
+  }
+  return at;
+}
+
+int print_logs(const Context& context, const std::string& reference, const LogOptions& options) {
+  return LogView(context, reference, options).print();
+}
+
+int logs(const Context& context, const std::string& reference, const LogOptions& options) {
+  if (options.rank != "all" && !parse_count(options.rank).ok())
+    return context.misuse("--rank: write a rank's number, or all");
+  const InterruptGuard guard;
+  const int code = print_logs(context, reference, options);
+  if (interrupted()) context.note("stopped following; the job goes on");
+  return code;
+}
+
+}  // namespace busbar::cli
