@@ -156,14 +156,14 @@ std::string summary_of(const core::State& state, const core::JobRecord& record,
     text += first != nullptr ? first->sentence
                              : "the scheduler has not looked at it yet; ask again in a moment";
     if (text.back() != '.') text += ".";
+    if (out.predicted_in && out.predicted_in->span > Span() && !out.start_told)
+      text += " It should start in " + format_span(out.predicted_in->span) + ".";
   }
   if (record.held > 0) {
     if (record.live + record.waiting > 0)
       text += (text.back() == ' ' ? "" : " ") + units_text(record.held) + " more: ";
     text += core::held_text(record) + ".";
   }
-  if (out.predicted_in && out.predicted_in->span > Span() && !out.start_told)
-    text += " It should start in " + format_span(out.predicted_in->span) + ".";
   return text;
 }
 

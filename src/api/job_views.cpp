@@ -166,8 +166,9 @@ std::optional<std::string> waiting_line(const Lens& lens, const core::JobRecord&
         lens.view.verdicts.of(lens.view.state, lens.view.index, record.job.id, lens.now);
     if (!verdicts.empty()) {
       const core::Verdict& verdict = verdicts.front();
+      const bool of_room = verdict.reason == core::Reason::resources;
       if (verdict.reason != core::Reason::held || record.hold_reason.empty())
-        return short_reason(verdict) + (record.job.exclusive ? " (exclusive)" : "");
+        return short_reason(verdict) + (record.job.exclusive && of_room ? " (exclusive)" : "");
       return held_line(record);
     }
   }
