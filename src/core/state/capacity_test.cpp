@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "base/rng.hpp"
 #include "base/text.hpp"
 #include "core/state/testing.hpp"
 
