@@ -111,6 +111,7 @@ TEST_F(Explained, WhoHasNoLimitIsBlamedAndNobodyElse) {
             "holds it and ends in 30s at the latest; it is behind job 2 (nolimit), which has no "
             "time limit");
   world.end({testing::unit(running.value), 1});
+  world.cycle();  // it starts
   EXPECT_EQ(say(JobId(3)),
             "waits for resources: needs 2 cores, 0 free of 2 (node n1 is closest); job 2 (nolimit) "
             "holds it and no end is known: a time limit on running jobs would tell");
