@@ -17,8 +17,10 @@ using testing::CycleWorld;
 // in a higher band, so that no promise may be broken.
 class History {
  public:
-  History(std::uint64_t seed, bool calm, std::uint32_t budget) : rng_(seed), calm_(calm) {
+  History(std::uint64_t seed, bool calm, std::uint32_t budget, bool remembers = true)
+      : rng_(seed), calm_(calm) {
     world_.budget.steps = budget;
+    world_.remembers = remembers;
     world_.world.check_invariants = seed <= 3;  // State has property tests of its own
     Config config = world_.world.state.config();
     config.topology_levels = {"rack"};
@@ -280,6 +282,17 @@ TEST(CycleProperty, TheSameHistoryGivesTheSameBytes) {
     ASSERT_EQ(second.run(40), "");
     EXPECT_EQ(first.digest(), second.digest());
     EXPECT_EQ(first.events(), second.events());
+  }
+}
+
+TEST(CycleProperty, WhatIsRememberedBetweenSlicesNeverChangesADecision) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    History with(seed, false, 20000, true);
+    History without(seed, false, 20000, false);
+    ASSERT_EQ(with.run(50), "");
+    ASSERT_EQ(without.run(50), "");
+    EXPECT_EQ(with.digest(), without.digest()) << "seed " << seed;
+    EXPECT_EQ(with.events(), without.events()) << "seed " << seed;
   }
 }
 

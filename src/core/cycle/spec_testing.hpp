@@ -39,6 +39,7 @@ struct CycleWorld {
   VerdictBook book;
   Cursor cursor;  // of the last cycle
   Memory memory;
+  bool remembers = true;
   std::string problem;  // the first broken promise of the mechanism itself
 
   CycleWorld();
@@ -47,7 +48,7 @@ struct CycleWorld {
   NodeId add(Node node);
   JobId add(Job job);
   void end(const AttemptId& attempt, RunState state = RunState::completed);
-  View view() { return {world.state, index, world.now, &memory}; }
+  View view() { return {world.state, index, world.now, remembers ? &memory : nullptr}; }
   // Slices until the cycle is finished, each accepted at once; again while it closes units.
   void cycle();
   // Nothing oversold, promises kept apart, index equal to Index(State): the text of what is broken.
