@@ -218,14 +218,13 @@ def finish(jobs):
 
 def summary(keep):
     step("What ran, how long it waited, what it used")
-    busbar("ps", "--all", show=True)
+    busbar("history", "--jobs", show=True)
     rows = ask("history", "--limit", "200")["rows"]
     cpu = sum(row["usage"]["cpu_seconds"] for row in rows)
     peak = max(row["usage"]["memory_peak_bytes"] for row in rows)
     wait = max(row["wait_seconds"] for row in rows)
     say(f"  {len(rows)} attempts, {cpu:.1f} s of CPU, highest memory peak {peak / 2**20:.0f} MB, "
         f"longest wait {wait:.0f} s")
-    busbar("history", "--limit", "8", show=True)
     out = os.path.relpath(os.path.join(WORK, "out"))
     say(f"\nOutputs: {out}/  (the curve: {out}/sweep.svg)")
     say("What to type next:")

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """People at the command line: holding, cancelling, planning, explaining, draining, other users."""
 
+import json
 import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -157,6 +159,94 @@ def together_logs_follow(own):
     equal(own.cli("logs", "--tail", 1, job, code=0).out, "line 3\n", "the last line")
 
 
+def together_output_that_never_was_does_not_hide_the_cause(own):
+    job = own.submit(f"name: nodir\n{SMALL}directory: {own.work}/none\nrun: true\n"
+                     "restart: {on: [node], backoff: 50ms}\n")[0]
+    for verb in ("wait", "attach"):
+        done = own.cli(verb, job)
+        equal(done.code, 125, f"{verb} does not hang ({done.text})")
+        holds_words(done.err, ["does not start", f"{own.work}/none", "busbar release"], "the reason")
+    own.cli("cancel", job, code=0)
+    equal(own.cli("wait", job).code, 125, "cancelled before it ran")
+
+
+def together_shared_output_is_shown_once(own):
+    shared = own.submit(f"""name: sharing
+{SMALL}array: 1-3
+output: shared.out
+run: echo one line
+""")[0]
+    own.wait(shared)
+    equal(own.cli("logs", shared, code=0).out, own.read("shared.out"), "one file, once")
+    gang = own.submit("""name: ranks
+cores: 0.1
+coupling: tight
+tasks: 2
+launcher: tasks
+run: echo rank $BUSBAR_RANK
+""")[0]
+    own.wait(gang)
+    lines = own.cli("logs", "--rank", "all", gang, code=0).out.splitlines()
+    equal(sorted(lines), ["rank 0", "rank 1"], "the shared default file")
+    gang = own.submit("""name: ranks-apart
+cores: 0.1
+coupling: tight
+tasks: 2
+launcher: tasks
+output: apart-%r.out
+run: echo rank $BUSBAR_RANK
+""")[0]
+    own.wait(gang)
+    equal(own.cli("logs", "--rank", "all", gang, code=0).out, "(0) rank 0\n(1) rank 1\n",
+          "each rank's own file, after the end")
+    lines = own.cli("--json", "logs", "--rank", "all", gang, code=0).out.splitlines()
+    equal([(line["rank"], line["text"]) for line in map(json.loads, lines)],
+          [(0, "rank 0\n"), (1, "rank 1\n")], "JSON lines")
+
+
+def together_array_output_is_followed_to_the_last_unit(own):
+    job = own.submit(f"""name: in-turn
+{SMALL}array: 1-4%1
+run: echo hello
+""")[0]
+    equal(sorted(own.cli("logs", "-f", job, code=0).out.splitlines()),
+          [f"({job}_{index}) hello" for index in range(1, 5)], "units that started later too")
+
+
+def together_wait_goes_on_after_a_wrong_reference(own):
+    job = own.submit(f"name: fine\n{SMALL}run: sleep 0.3; exit 7\n")[0]
+    done = own.cli("wait", "no-such-job", job)
+    equal(done.code, 7, "the highest code")
+    holds_words(done.err, ["no-such-job", f"job {job} ended FAILED"], "both are told")
+    equal(own.cli("wait", "999999").code, 3, "no such job")
+    equal(own.cli("attach", "999999").code, 3, "no such job to attach to")
+
+
+def together_names_stand_for_numbers(own):
+    job = own.submit(f"name: arr-named\n{SMALL}array: 3-4\nrun: exit 0\n")[0]
+    own.wait(job)
+    holds_words(own.cli("show", "arr-named_3", code=0).out,
+                [f"{job}_3#1", "COMPLETED", "past attempts"], "a unit by its job's name")
+    holds_words(own.cli("events", "--job", "arr-named", code=0).out, [f"{job}"], "events")
+    equal([row["job"] for row in own.ask("history", "--job", "arr-named")["rows"]], [job, job],
+          "history")
+    holds_words(own.cli("history", "--jobs", "--job", "arr-named", code=0).out,
+                [str(job), "2 COMPLETED", "WAITED", "PEAK"], "a line a job")
+    script = own.write("later.sh", "#!/bin/sh\nexit 0\n")
+    done = own.cli("submit", "-q", "--after", "arr-named:any", script, code=0)
+    equal(own.wait(done.out.strip())["state"], "COMPLETED", "--after by name")
+
+
+def together_json_of_run(own):
+    done = own.cli("--json", "run", "--cores", "0.1", "--", "sh", "-c", "echo hi; exit 3")
+    equal(done.code, 3, "the job's code")
+    told = [json.loads(line) for line in done.out.splitlines()]
+    equal([line.get("text") for line in told], ["hi\n", None], "output, then the end")
+    equal((told[1]["state"], told[1]["exit_code"]), ("FAILED", 3), "the end")
+    expect("version" in json.loads(own.cli("--json", "version", code=0).out), "version")
+    expect("jobs" in json.loads(own.cli("--json", "top", "--once", code=0).out), "top")
+
+
 def together_documents_are_atomic(own):
     done = own.cli("submit", "-", standard_input=f"name: good-one\n{SMALL}run: true\n---\n"
                    f"name: bad-one\n{SMALL}gpus: B300:1\nrun: true\n")
@@ -221,6 +311,21 @@ def together_a_job_tells_its_progress(own):
 
 
 # --- what concerns the whole machine: one at a time
+
+
+def turn_interrupt_while_the_daemon_is_gone(own):
+    words = [BIN / "busbar", "run", "--cores", "0.1", "--", "sleep", "60"]
+    process = subprocess.Popen(words, cwd=own.work, env=own.environment, text=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until("it runs", lambda: own.get("/v1/jobs", state="running")["jobs"])
+    own.kill()
+    time.sleep(1.5)
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    equal(process.wait(20), 130, "Ctrl-C ends it")
+    expect(time.monotonic() - start < 5, "at once", time.monotonic() - start)
+    own.start()
+    own.cancel_all()
 
 
 def turn_tokens_over_tcp(own):
