@@ -78,7 +78,7 @@ bool Search::describe_closest(Miss& miss) {
     std::uint32_t looked = 0;
     for (auto bucket = buckets.rbegin(); bucket != buckets.rend() && looked < nodes_per_hardware;
          ++bucket, ++looked) {
-      const auto roomy = roomiest(*bucket->second, excluded_);
+      const auto roomy = roomiest(bucket->second, excluded_);
       steps_.used += 1;
       if (!roomy) continue;
       const NodeId id = *roomy;
