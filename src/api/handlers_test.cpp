@@ -151,7 +151,7 @@ TEST_F(Handlers, AnEndedJobKeepsItsStartAndOneThatNeverRanHasNoExitCode) {
   EXPECT_EQ(never["exit_code"], nullptr);
   EXPECT_EQ(get("/v1/units/2")["exit_code"], nullptr);
   EXPECT_EQ(get("/v1/jobs/2/wait")["exit_code"], nullptr);
-  EXPECT_EQ(get("/v1/jobs/2/explain")["summary"], "It has ended: CANCELLED. cancelled by ada");
+  EXPECT_EQ(get("/v1/jobs/2/explain")["summary"], "It has ended: cancelled by ada.");
   backend_.happen(JobRetired{JobId(1)});
   backend_.happen(JobRetired{JobId(2)});
   EXPECT_EQ(get("/v1/jobs/1")["started"], "2026-01-01T00:00:01.000Z");
