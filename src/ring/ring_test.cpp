@@ -461,6 +461,22 @@ TEST(RingHistory, AJobThatLeavesStateIsKeptWhole) {
   EXPECT_EQ(kept.state, RunState::failed);
   EXPECT_EQ(kept.exit_code, 4);
   EXPECT_EQ(kept.ended, ended);
+  EXPECT_EQ(kept.reason, "exit code 4");
+}
+
+TEST(RingHistory, ARowSaysThatADeviceWasSimulated) {
+  Loop loop;
+  loop.tell(NodeReport{core::testing::node("n2", 4, gibibytes(64), 1)});
+  Resources resources = core::testing::resources(1);
+  resources.devices.push_back(core::testing::gpus(1));
+  loop.tell(submit(loose("a", 1, resources)));
+  loop.settle();
+  loop.tell(AttemptStarted{attempt(1), {}});
+  loop.tell(AttemptEnded{attempt(1), exit_code(0), {}});
+  loop.settle();
+  ASSERT_EQ(loop.journal.rows.size(), 1U);
+  EXPECT_EQ(loop.journal.rows[0].nodes, "n2");
+  EXPECT_TRUE(loop.journal.rows[0].simulated);
 }
 
 // --- a journal that is older than what an engine runs
