@@ -59,72 +59,73 @@ IndexSet only(std::uint32_t index) {
   return out;
 }
 
+const struct {
+  const char* meanwhile;
+  std::function<void(Stage&)> change;
+  bool starts;
+} starts[] = {
+    {"nothing", [](Stage&) {}, true},
+    {"another node was drained",
+     [](Stage& s) {
+       s.apply(NodeDrained{NodeId(2), "", "root"});
+     },
+     true},
+    {"its node was drained",
+     [](Stage& s) {
+       s.apply(NodeDrained{NodeId(1), "", "root"});
+     },
+     false},
+    {"its node went down",
+     [](Stage& s) {
+       s.apply(NodeReachability{NodeId(1), false});
+     },
+     false},
+    {"maintenance of its node was planned",
+     [](Stage& s) {
+       s.apply(ReservationMade{{ReservationId(1),
+                                "fan",
+                                {NodeId(1)},
+                                s.world.now + minutes(1),
+                                s.world.now + minutes(9),
+                                "root"}});
+     },
+     false},
+    {"another took a part of the node", [](Stage& s) { s.grant_other(1, 2); }, true},
+    {"another took the room", [](Stage& s) { s.grant_other(1, 3); }, false},
+    {"the quota is spent but for what it needs",
+     [](Stage& s) { s.grant_other(2, 4), s.grant_other(1, 2); }, true},
+    {"the quota was cut",
+     [](Stage& s) {
+       Config config = s.world.state.config();
+       config.tenants[0].quota = {{"cores", 5000}};
+       s.configure(config);
+       s.grant_other(2, 4);
+     },
+     false},
+    {"the tenant runs all it may",
+     [](Stage& s) { s.grant_other(2, 1), s.grant_other(2, 1), s.grant_other(2, 1); }, false},
+    {"the array runs all it may", [](Stage& s) { s.grant(unit(1, 2), 2), s.grant(unit(1, 3), 2); },
+     false},
+    {"it was started", [](Stage& s) { s.grant(unit(1, 0), 2); }, false},
+    {"it was cancelled",
+     [](Stage& s) {
+       s.apply(UnitsClosed{JobId(1), 0, only(0), RunState::cancelled, "", "ada"});
+     },
+     false},
+    {"its neighbour was cancelled",
+     [](Stage& s) {
+       s.apply(UnitsClosed{JobId(1), 0, only(1), RunState::cancelled, "", "ada"});
+     },
+     true},
+    {"it was held",
+     [](Stage& s) {
+       s.apply(UnitsHeld{JobId(1), 0, only(0), "", "ada"});
+     },
+     false},
+};
+
 TEST(Accept, AStartHoldsOnlyWhileAllThatItWasFoundWithHolds) {
-  const struct {
-    const char* meanwhile;
-    std::function<void(Stage&)> change;
-    bool starts;
-  } rows[] = {
-      {"nothing", [](Stage&) {}, true},
-      {"another node was drained",
-       [](Stage& s) {
-         s.apply(NodeDrained{NodeId(2), "", "root"});
-       },
-       true},
-      {"its node was drained",
-       [](Stage& s) {
-         s.apply(NodeDrained{NodeId(1), "", "root"});
-       },
-       false},
-      {"its node went down",
-       [](Stage& s) {
-         s.apply(NodeReachability{NodeId(1), false});
-       },
-       false},
-      {"maintenance of its node was planned",
-       [](Stage& s) {
-         s.apply(ReservationMade{{ReservationId(1),
-                                  "fan",
-                                  {NodeId(1)},
-                                  s.world.now + minutes(1),
-                                  s.world.now + minutes(9),
-                                  "root"}});
-       },
-       false},
-      {"another took a part of the node", [](Stage& s) { s.grant_other(1, 2); }, true},
-      {"another took the room", [](Stage& s) { s.grant_other(1, 3); }, false},
-      {"the quota is spent but for what it needs",
-       [](Stage& s) { s.grant_other(2, 4), s.grant_other(1, 2); }, true},
-      {"the quota was cut",
-       [](Stage& s) {
-         Config config = s.world.state.config();
-         config.tenants[0].quota = {{"cores", 5000}};
-         s.configure(config);
-         s.grant_other(2, 4);
-       },
-       false},
-      {"the tenant runs all it may",
-       [](Stage& s) { s.grant_other(2, 1), s.grant_other(2, 1), s.grant_other(2, 1); }, false},
-      {"the array runs all it may",
-       [](Stage& s) { s.grant(unit(1, 2), 2), s.grant(unit(1, 3), 2); }, false},
-      {"it was started", [](Stage& s) { s.grant(unit(1, 0), 2); }, false},
-      {"it was cancelled",
-       [](Stage& s) {
-         s.apply(UnitsClosed{JobId(1), 0, only(0), RunState::cancelled, "", "ada"});
-       },
-       false},
-      {"its neighbour was cancelled",
-       [](Stage& s) {
-         s.apply(UnitsClosed{JobId(1), 0, only(1), RunState::cancelled, "", "ada"});
-       },
-       true},
-      {"it was held",
-       [](Stage& s) {
-         s.apply(UnitsHeld{JobId(1), 0, only(0), "", "ada"});
-       },
-       false},
-  };
-  for (const auto& row : rows) {
+  for (const auto& row : starts) {
     SCOPED_TRACE(row.meanwhile);
     Stage stage;
     const Step step = stage.start();
@@ -153,81 +154,78 @@ TEST(Accept, StepsOfOnePlanCountWhatTheOnesBeforeThemTake) {
   ASSERT_EQ(accepted.events.size(), 1U);
 }
 
+const struct {
+  const char* what;
+  std::function<Step(Stage&)> make;  // after what made it stale
+  bool holds;
+} others[] = {
+    {"a promise to a unit that waits",
+     [](Stage& s) {
+       return PromiseStep{unit(1, 0), s.world.now + minutes(1), s.on(1, 1)};
+     },
+     true},
+    {"a promise whose moment has come",
+     [](Stage& s) {
+       return PromiseStep{unit(1, 0), s.world.now, s.on(1, 1)};
+     },
+     false},
+    {"a promise to a unit that has started",
+     [](Stage& s) {
+       s.grant(unit(1, 0), 2);
+       return PromiseStep{unit(1, 0), s.world.now + minutes(1), s.on(1, 1)};
+     },
+     false},
+    {"an end of a promise that is none",
+     [](Stage&) {
+       return VoidStep{unit(1, 0), VoidCause::started};
+     },
+     false},
+    {"a close of a unit that runs",
+     [](Stage& s) {
+       s.grant(unit(1, 0), 2);
+       return CloseStep{JobId(1), 0, only(0), RunState::cancelled, "late"};
+     },
+     false},
+    {"a close of a job that is gone",
+     [](Stage&) {
+       return CloseStep{JobId(9), 0, only(0), RunState::cancelled, "late"};
+     },
+     false},
+    {"a stop of an attempt",
+     [](Stage& s) {
+       s.grant(unit(1, 0), 2);
+       return StopStep{testing::attempt(1), StopCause::deadline, "late"};
+     },
+     true},
+    {"a stop of an attempt that is stopped already",
+     [](Stage& s) {
+       s.grant(unit(1, 0), 2);
+       s.apply(Stopping{testing::attempt(1), StopCause::cancel, "ada", ""});
+       return StopStep{testing::attempt(1), StopCause::deadline, "late"};
+     },
+     false},
+    {"a stop of an attempt that has ended",
+     [](Stage& s) {
+       s.grant(unit(1, 0), 2);
+       s.end(testing::attempt(1));
+       return StopStep{testing::attempt(1), StopCause::deadline, "late"};
+     },
+     false},
+    {"the end of a reservation that an operator made longer",
+     [](Stage& s) {
+       s.apply(ReservationMade{
+           {ReservationId(1), "fan", {NodeId(1)}, s.world.now, s.world.now + minutes(9), "root"}});
+       return EndReservationStep{ReservationId(1)};
+     },
+     false},
+    {"the end of a reservation that is gone",
+     [](Stage&) { return EndReservationStep{ReservationId(1)}; }, false},
+    {"retiring a job that waits", [](Stage&) { return RetireStep{JobId(1)}; }, false},
+    {"retiring a job that is gone", [](Stage&) { return RetireStep{JobId(9)}; }, false},
+};
+
 TEST(Accept, OtherStepsAreDroppedOnceTheirCauseIsGone) {
-  const struct {
-    const char* what;
-    std::function<Step(Stage&)> make;  // after what made it stale
-    bool holds;
-  } rows[] = {
-      {"a promise to a unit that waits",
-       [](Stage& s) {
-         return PromiseStep{unit(1, 0), s.world.now + minutes(1), s.on(1, 1)};
-       },
-       true},
-      {"a promise whose moment has come",
-       [](Stage& s) {
-         return PromiseStep{unit(1, 0), s.world.now, s.on(1, 1)};
-       },
-       false},
-      {"a promise to a unit that has started",
-       [](Stage& s) {
-         s.grant(unit(1, 0), 2);
-         return PromiseStep{unit(1, 0), s.world.now + minutes(1), s.on(1, 1)};
-       },
-       false},
-      {"an end of a promise that is none",
-       [](Stage&) {
-         return VoidStep{unit(1, 0), VoidCause::started};
-       },
-       false},
-      {"a close of a unit that runs",
-       [](Stage& s) {
-         s.grant(unit(1, 0), 2);
-         return CloseStep{JobId(1), 0, only(0), RunState::cancelled, "late"};
-       },
-       false},
-      {"a close of a job that is gone",
-       [](Stage&) {
-         return CloseStep{JobId(9), 0, only(0), RunState::cancelled, "late"};
-       },
-       false},
-      {"a stop of an attempt",
-       [](Stage& s) {
-         s.grant(unit(1, 0), 2);
-         return StopStep{testing::attempt(1), StopCause::deadline, "late"};
-       },
-       true},
-      {"a stop of an attempt that is stopped already",
-       [](Stage& s) {
-         s.grant(unit(1, 0), 2);
-         s.apply(Stopping{testing::attempt(1), StopCause::cancel, "ada", ""});
-         return StopStep{testing::attempt(1), StopCause::deadline, "late"};
-       },
-       false},
-      {"a stop of an attempt that has ended",
-       [](Stage& s) {
-         s.grant(unit(1, 0), 2);
-         s.end(testing::attempt(1));
-         return StopStep{testing::attempt(1), StopCause::deadline, "late"};
-       },
-       false},
-      {"the end of a reservation that an operator made longer",
-       [](Stage& s) {
-         s.apply(ReservationMade{{ReservationId(1),
-                                  "fan",
-                                  {NodeId(1)},
-                                  s.world.now,
-                                  s.world.now + minutes(9),
-                                  "root"}});
-         return EndReservationStep{ReservationId(1)};
-       },
-       false},
-      {"the end of a reservation that is gone",
-       [](Stage&) { return EndReservationStep{ReservationId(1)}; }, false},
-      {"retiring a job that waits", [](Stage&) { return RetireStep{JobId(1)}; }, false},
-      {"retiring a job that is gone", [](Stage&) { return RetireStep{JobId(9)}; }, false},
-  };
-  for (const auto& row : rows) {
+  for (const auto& row : others) {
     SCOPED_TRACE(row.what);
     Stage stage;
     const Accepted accepted = stage.verify({row.make(stage)});
