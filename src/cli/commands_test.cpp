@@ -196,7 +196,9 @@ TEST(Exit, WrongUseIs2AndSaidBeforeAnythingIsAsked) {
     EXPECT_EQ(exit_of(words), row.code) << row.words[0];
     const std::string said = testing::internal::GetCapturedStderr();
     for (const auto& part : row.says) EXPECT_NE(said.find(part), std::string::npos) << said;
-    if (words[0] == "--url") EXPECT_EQ(said.find("busbar up"), std::string::npos) << said;
+    if (words[0] == "--url") {
+      EXPECT_EQ(said.find("busbar up"), std::string::npos) << said;
+    }
   }
 }
 

@@ -83,7 +83,7 @@ void fill(TestBackend& backend, const std::string& folder) {
   verdict.blockers = {JobId(1)};
   verdict.start_estimate = Tick(500'000);
   backend.settle();
-  backend.replica().publish({verdict});
+  backend.replica().publish({{verdict}, {}}, true);
   std::ofstream(folder + "/ready") << "yes\n";
 }
 

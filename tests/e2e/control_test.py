@@ -165,7 +165,8 @@ def together_output_that_never_was_does_not_hide_the_cause(own):
     for verb in ("wait", "attach"):
         done = own.cli(verb, job)
         equal(done.code, 125, f"{verb} does not hang ({done.text})")
-        holds_words(done.err, ["does not start", f"{own.work}/none", "busbar release"], "the reason")
+        holds_words(done.err, ["does not start", f"{own.work}/none", "busbar release"],
+                    "the reason")
     own.cli("cancel", job, code=0)
     equal(own.cli("wait", job).code, 125, "cancelled before it ran")
 
@@ -454,7 +455,7 @@ def turn_exclusive(own):
 def turn_reload(own):
     own.config.write_text(CONFIG + "limits: {default_time: 30m}\n")
     own.cli("config", "reload", code=0)
-    holds_words(own.cli("config", "show", code=0).out, ["default_time: 1800000ms"],
+    holds_words(own.cli("config", "show", code=0).out, ["default_time: 30m"],
                 "what is in force")
     job = own.finish(f"name: limited\n{SMALL}run: true\n")
     equal(own.show(job)["time_limit_seconds"], 1800.0, "the new default holds")
