@@ -18,12 +18,6 @@ namespace {
 
 constexpr std::size_t features_columns_max = 40;  // of the table; one node's own page has all
 
-// "2/8" used of all.
-std::string used(const Json& quantity) {
-  const double total = number_at(quantity, "total");
-  return fmt::format("{:g}/{:g}", total - number_at(quantity, "free"), total);
-}
-
 std::string used_bytes(const Json& quantity) {
   const auto total = integer_at(quantity, "total");
   return fmt::format("{}/{}", short_bytes(total - integer_at(quantity, "free")),
@@ -69,7 +63,7 @@ void show_node(const Context& context, const Json& node) {
     line("drained",
          fmt::format("{} (by {})", text_at(node, "drain_reason"), text_at(node, "drained_by")));
   line("cpu", text_at(node, "cpu_model"));
-  line("cores", used(object_at(node, "cores")) + " used");
+  line("cores", used_words(object_at(node, "cores")) + " used");
   line("memory", used_bytes(object_at(node, "memory_bytes")) + " used");
   line("features", joined(list_at(node, "features")));
   line("topology", joined(list_at(node, "topology")));
@@ -125,7 +119,7 @@ int nodes(const Context& context, const std::string& name) {
       continue;
     }
     const std::string state = text_at(node, "state");
-    table.add({text_at(node, "name"), state, used(object_at(node, "cores")),
+    table.add({text_at(node, "name"), state, used_words(object_at(node, "cores")),
                used_bytes(object_at(node, "memory_bytes")), devices_of(node),
                cut(joined(list_at(node, "features")), features_columns_max)},
               node_colour(state), 1);
@@ -202,8 +196,8 @@ int status(const Context& context) {
   const Json& s = *answer;
   context.out(fmt::format("busbar {} ({}), up {}, {}\n", text_at(s, "version"), text_at(s, "build"),
                           short_seconds(number_at(s, "uptime_seconds")), text_at(s, "health")));
-  context.out(fmt::format("cores {}  devices {}\n", used(object_at(s, "cores")),
-                          used(object_at(s, "devices"))));
+  context.out(fmt::format("cores {}  devices {}\n", used_words(object_at(s, "cores")),
+                          used_words(object_at(s, "devices"))));
   context.out(fmt::format(
       "jobs: {}\nunits: {}\nnodes: {}\n",
       counts_of(object_at(s, "jobs"), {"pending", "running", "ended"}),

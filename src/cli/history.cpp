@@ -33,6 +33,10 @@ std::string bytes_or_dash(const Json& of, const char* field) {
   return bytes > 0 ? short_bytes(bytes) : "-";
 }
 
+std::string nodes_of(const Json& row) {
+  return joined(list_at(row, "nodes")) + (flag_at(row, "simulated") ? " (simulated)" : "");
+}
+
 void add_filters(const HistoryOptions& options, Query& query) {
   const std::pair<const char*, const std::string*> filters[] = {
       {"job", &options.job},     {"user", &options.user}, {"tenant", &options.tenant},
@@ -66,6 +70,7 @@ void add_row(const Json& row, Json& job) {
       std::max(integer_at(job, "memory_peak_bytes"), integer_at(usage, "memory_peak_bytes"));
   for (const char* field : {"read_bytes", "written_bytes"})
     job[field] = integer_at(job, field) + integer_at(usage, field);
+  job["simulated"] = flag_at(job, "simulated") || flag_at(row, "simulated");
   if (flag_at(row, "final")) {
     Json& states = job["states"];
     const std::string state = text_at(row, "state");
@@ -105,7 +110,7 @@ int history_by_job(const Context& context, const HistoryOptions& options) {
   if (!all) context.note(fmt::format("only the newest {} attempts were looked at", rows->size()));
   if (context.json) return context.out(Json{{"jobs", jobs}, {"complete", all}}.dump(2) + "\n"), 0;
   Table table(
-      {"JOB", "NAME", "USER", "ENDED", "ATTEMPTS", "WAITED", "RAN", "CPU", "PEAK", "WRITTEN"});
+      {"JOB", "NAME", "USER", "ENDED", "ATTEMPTS", "WAITED", "RAN", "CPU", "PEAK", "WRITTEN", ""});
   for (const auto& job : jobs) {
     const auto id = fmt::format("{}", integer_at(job, "job"));
     if (context.quiet) context.out(id + "\n");
@@ -114,7 +119,7 @@ int history_by_job(const Context& context, const HistoryOptions& options) {
                fmt::format("{}", integer_at(job, "attempts")),
                short_seconds(number_at(job, "wait_seconds")), seconds_or_dash(job, "ran_seconds"),
                seconds_or_dash(job, "cpu_seconds"), bytes_or_dash(job, "memory_peak_bytes"),
-               bytes_or_dash(job, "written_bytes")},
+               bytes_or_dash(job, "written_bytes"), flag_at(job, "simulated") ? "simulated" : ""},
               state_colour(states.substr(states.rfind(' ') + 1)), 3);
   }
   if (context.quiet) return 0;
@@ -164,7 +169,7 @@ std::string past_table(const Json& rows, std::size_t count_max, const Screen& sc
     table.add({attempt_name(*row), text_at(*row, "state"), exit_of(*row),
                seconds_or_dash(usage, "wall_seconds"), seconds_or_dash(usage, "cpu_seconds"),
                bytes_or_dash(usage, "memory_peak_bytes"), bytes_or_dash(usage, "read_bytes"),
-               bytes_or_dash(usage, "written_bytes"), joined(list_at(*row, "nodes")),
+               bytes_or_dash(usage, "written_bytes"), nodes_of(*row),
                text_at(object_at(*row, "exit"), "detail")},
               state_colour(text_at(*row, "state")), 1);
   }
@@ -210,7 +215,7 @@ int history(const Context& context, const HistoryOptions& given) {
     table.add({attempt_name(row), text_at(row, "job_name"), text_at(row, "user"),
                text_at(row, "state"), exit_of(row), short_seconds(number_at(row, "wait_seconds")),
                seconds_or_dash(usage, "wall_seconds"), seconds_or_dash(usage, "cpu_seconds"),
-               bytes_or_dash(usage, "memory_peak_bytes"), joined(list_at(row, "nodes")),
+               bytes_or_dash(usage, "memory_peak_bytes"), nodes_of(row),
                text_at(object_at(row, "exit"), "detail")},
               state_colour(text_at(row, "state")), 3);
   }

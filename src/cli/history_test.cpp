@@ -37,6 +37,14 @@ TEST(PastTable, FailuresFirstAlignedAndNothingOfWhatNeverRan) {
             "66#1     COMPLETED  0     -     0s    -     -     -        n1\n");
 }
 
+TEST(PastTable, SaysWhatRanOnSimulatedDevices) {
+  Json row = rows()[2];
+  EXPECT_EQ(past_table(Json::array({row}), 1, {}).find("simulated"), std::string::npos);
+  row["simulated"] = true;
+  EXPECT_NE(past_table(Json::array({row}), 1, {}).find("n1 (simulated)"), std::string::npos);
+  EXPECT_TRUE(flag_at(jobs_of_rows(Json::array({row}))[0], "simulated"));
+}
+
 TEST(PastTable, AtMostSoManyRows) {
   const std::string table = past_table(rows(), 1, {});
   EXPECT_NE(table.find("CANCELLED"), std::string::npos);

@@ -103,6 +103,21 @@ int progress(const Context& context, const ProgressOptions& options) {
   return 0;
 }
 
+std::string wants_words(const Json& job) {
+  return text_at(job, "resources") + (flag_at(job, "simulated") ? " (simulated)" : "");
+}
+
+std::string used_words(const Json& capacity) {
+  const double total = number_at(capacity, "total");
+  const double simulated = number_at(capacity, "simulated");
+  std::string out = fmt::format("{:g}/{:g}", total - number_at(capacity, "free"), total);
+  if (simulated > 0 && simulated >= total)
+    out += " (simulated)";
+  else if (simulated > 0)
+    out += fmt::format(" ({:g} simulated)", simulated);
+  return out;
+}
+
 std::string device_words(const Json& devices) {
   std::vector<std::pair<std::string, double>> models;
   for (const auto& device : devices) {
@@ -144,8 +159,7 @@ int ps(const Context& context, const ListOptions& options) {
     const std::string state = text_at(job, "state");
     table.add({fmt::format("{}", integer_at(job, "id")), text_at(job, "name"), text_at(job, "user"),
                flag_at(job, "requeued") ? state + " (requeued)" : state,
-               numbers_of(object_at(job, "units")), when(job, now), text_at(job, "resources"),
-               detail(job)},
+               numbers_of(object_at(job, "units")), when(job, now), wants_words(job), detail(job)},
               state_colour(state), 3);
   }
   if (context.quiet) return 0;
@@ -188,7 +202,7 @@ int show(const Context& context, const std::string& reference) {
                      integer_at(units, "held"), integer_at(units, "running"),
                      integer_at(units, "completed"), integer_at(units, "failed"),
                      integer_at(units, "cancelled")));
-    line(context, "wants", text_at(job, "resources"));
+    line(context, "wants", wants_words(job));
     line(context, "coupling", text_at(job, "coupling"));
     line(context, "submitted",
          text_at(job, "submitted") + "  " + relative(text_at(job, "submitted"), now));

@@ -73,6 +73,11 @@ struct ProgressOptions {
   std::optional<std::int64_t> total, rate_per_hour;
 };
 
+// "H100:4 (simulated)" of a job: what it asks for.
+std::string wants_words(const Json& job);
+// "2/8 (simulated)", "2/8 (4 simulated)" of a capacity: used of all.
+std::string used_words(const Json& capacity);
+
 int submit(const Context& context, const std::vector<std::string>& files, const JobOptions& options,
            bool wait);
 int run(const Context& context, const std::vector<std::string>& command, const JobOptions& options);

@@ -98,6 +98,21 @@ TEST(OptionsGiven, NamesEachWithItsField) {
   EXPECT_EQ(options_given(options), "--env (`environment:`), --hold (`hold:`)");
 }
 
+TEST(UsedWords, SaysWhatIsSimulated) {
+  const std::pair<const char*, const char*> table[] = {
+      {R"({"total": 8, "free": 6.5})", "1.5/8"},
+      {R"({"total": 8, "free": 6, "simulated": 0})", "2/8"},
+      {R"({"total": 8, "free": 6, "simulated": 8})", "2/8 (simulated)"},
+      {R"({"total": 8, "free": 6, "simulated": 4})", "2/8 (4 simulated)"},
+      {R"({"total": 0, "free": 0, "simulated": 0})", "0/0"}};
+  for (const auto& [json, words] : table) EXPECT_EQ(used_words(Json::parse(json)), words);
+}
+
+TEST(WantsWords, SaysWhatIsSimulated) {
+  EXPECT_EQ(wants_words({{"resources", "H100:4"}}), "H100:4");
+  EXPECT_EQ(wants_words({{"resources", "H100:4"}, {"simulated", true}}), "H100:4 (simulated)");
+}
+
 TEST(DeviceWords, AddsUpSharesByModel) {
   EXPECT_EQ(device_words(Json::parse(R"([
               {"model": "H100", "share": 1, "simulated": true},

@@ -75,7 +75,7 @@ void add_header(const TopAnswers& answers, const Screen& screen, std::vector<std
   const auto show = [&](std::string_view name, const Json& quantity) {
     const double total = number_at(quantity, "total");
     const double used = total - number_at(quantity, "free");
-    out.push_back(meter(screen, name, used, total, fmt::format("{:g}/{:g}", used, total)));
+    out.push_back(meter(screen, name, used, total, used_words(quantity)));
   };
   show("cores", object_at(status, "cores"));
   double memory = 0, free = 0;
@@ -132,7 +132,7 @@ std::vector<std::string> top_frame(const TopAnswers& answers, const Screen& scre
                text_at(job, "user"), state,
                fmt::format("{}r {}w {}", integer_at(units, "running"), integer_at(units, "waiting"),
                            integer_at(units, "total")),
-               time_of(job, now), text_at(job, "resources"), where_or_why(job, now)},
+               time_of(job, now), wants_words(job), where_or_why(job, now)},
               state_colour(state), 3);
   }
   const std::string text = table.empty() ? "" : table.text(screen);

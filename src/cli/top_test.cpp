@@ -35,6 +35,15 @@ TEST(TopFrame, MetersThenRunningJobsThenWaitingOnes) {
   EXPECT_EQ(top_frame(sample(), {}, 40, 0, now), wanted);
 }
 
+TEST(TopFrame, SaysWhatIsSimulated) {
+  TopAnswers answers = sample();
+  answers.status["devices"]["simulated"] = 4;
+  answers.jobs["jobs"][1]["simulated"] = true;
+  const auto frame = top_frame(answers, {}, 40, 0, now);
+  EXPECT_TRUE(frame[3].ends_with("4/4 (simulated)")) << frame[3];
+  EXPECT_NE(frame[6].find("H100:4 (simulated)"), std::string::npos) << frame[6];
+}
+
 TEST(TopFrame, AJobThatTellsHowFarItIsShowsIt) {
   TopAnswers answers = sample();
   answers.jobs["jobs"][1]["progress"] = {

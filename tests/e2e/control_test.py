@@ -166,7 +166,7 @@ def together_output_that_never_was_does_not_hide_the_cause(own):
         done = own.cli(verb, job)
         equal(done.code, 125, f"{verb} does not hang ({done.text})")
         holds_words(done.err, ["does not start", f"{own.work}/none", "busbar release"],
-                    "the reason")
+                    f"the reason by {verb}")
     own.cli("cancel", job, code=0)
     equal(own.cli("wait", job).code, 125, "cancelled before it ran")
 
