@@ -378,11 +378,11 @@ run: true
 """)
     own.wait(wide, "running")
 
-    def predicted():
+    def predicted():  # the promise is an event; what stands before it is said when the cycle ends
         found = own.get(f"/v1/jobs/{waiting}/explain")
-        return found if found["predicted_start"] else None
+        return found if found["predicted_start"] and found["blockers"] else None
 
-    answer = wait_until("a predicted start", predicted)
+    answer = wait_until("a predicted start, and who stands before it", predicted)
     expect(20 < answer["predicted_in_seconds"] < 90, "about a minute", answer)
     equal(answer["position"], 1, "its place in the queue")
     equal(answer["blockers"], [wide], "who stands before it")
