@@ -6,12 +6,17 @@
 namespace busbar::daemon {
 namespace {
 
-// Under load commands gather for so long, and then share a turn, a plan and a transaction. A
-// command after a pause waits for nothing.
-constexpr std::chrono::microseconds turn_gap{1500};
 constexpr std::int64_t look_ms_max = 60'000;
+constexpr std::chrono::microseconds gap_min{1500};
+constexpr std::chrono::microseconds gap_budget{16'000};  // divided by the number of cores
 
 }  // namespace
+
+std::chrono::microseconds next_gap(std::chrono::microseconds gap, std::size_t commands,
+                                   unsigned cores) {
+  const auto gap_max = std::max(gap_min, gap_budget / std::max(1U, cores));
+  return std::clamp(commands > 1 ? gap * 2 : gap / 2, gap_min, gap_max);
+}
 
 Loop::Loop(ring::Ring& ring, SystemClock& clock, Journal& journal)
     : ring_(ring), clock_(clock), journal_(journal) {}
@@ -78,10 +83,12 @@ void Loop::gather(std::chrono::steady_clock::time_point until) {
 
 void Loop::run() {
   bool more = true;
+  const unsigned cores = std::thread::hardware_concurrency();
   std::chrono::steady_clock::time_point turned_at;
+  std::chrono::microseconds gap{};
   while (true) {
     if (!more) wait(ring_.next_wake());
-    if (!more) gather(turned_at + turn_gap);
+    if (!more) gather(turned_at + gap);
     std::vector<Posted> taken;
     bool stopping = false;
     {
@@ -90,6 +97,7 @@ void Loop::run() {
       durable_moved_ = false;
       stopping = stopping_;
     }
+    if (!more) gap = next_gap(gap, taken.size(), cores);
     for (auto& posted : taken) ring_.post(std::move(posted.command), std::move(posted.done));
     more = ring_.turn();
     turned_at = std::chrono::steady_clock::now();
