@@ -10,7 +10,6 @@ import argparse
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -35,12 +34,6 @@ def fill(own, jobs):
         own.submit("---\n".join(f"name: kept{number}\nhold: true\ncores: 0.02\nrun: 'true'\n"
                                 for number in range(begin, begin + each)))
         measure.note(f"{begin + each} of {jobs} jobs")
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def door(own, port):
@@ -90,7 +83,7 @@ def main():
     for tool in ("wrk", "hey"):
         if not shutil.which(tool):
             sys.exit(f"bench: no {tool}: apt-get install {tool}")
-    p99, port = [], free_port()
+    p99, port = [], harness.free_port()
     with harness.daemon(CONFIG.replace("PORT", str(port))) as own:
         fill(own, options.jobs)
         url, header = door(own, port)

@@ -105,7 +105,7 @@ std::optional<UnitId> first_waiting(const core::JobRecord& record) {
 
 // A promise or what the last cycle estimated; else computed now.
 Tick likely_start(const Lens& lens, const core::Policy& policy, const core::JobRecord& record) {
-  const Tick known = predicted_start(lens, record);
+  const Tick known = predicted_start(lens, record, verdicts_of(lens, record));
   const auto unit = first_waiting(record);
   if (known != tick_never || !unit) return known;
   const core::View view{lens.view.state, lens.view.index, lens.now};

@@ -160,30 +160,29 @@ std::string short_reason(const core::Verdict& verdict) {
   return text;
 }
 
-std::optional<std::string> waiting_line(const Lens& lens, const core::JobRecord& record) {
-  if (record.waiting > 0) {
-    const auto verdicts =
-        lens.view.verdicts.of(lens.view.state, lens.view.index, record.job.id, lens.now);
-    if (!verdicts.empty()) {
-      const core::Verdict& verdict = verdicts.front();
-      const bool of_room = verdict.reason == core::Reason::resources;
-      if (verdict.reason != core::Reason::held || record.hold_reason.empty())
-        return short_reason(verdict) + (record.job.exclusive && of_room ? " (exclusive)" : "");
-      return held_line(record);
-    }
+Verdicts verdicts_of(const Lens& lens, const core::JobRecord& record) {
+  return lens.view.verdicts.of(lens.view.state, lens.view.index, record.job.id, lens.now);
+}
+
+std::optional<std::string> waiting_line(const core::JobRecord& record, const Verdicts& verdicts) {
+  if (record.waiting > 0 && !verdicts.empty()) {
+    const core::Verdict& verdict = verdicts.front();
+    const bool of_room = verdict.reason == core::Reason::resources;
+    if (verdict.reason != core::Reason::held || record.hold_reason.empty())
+      return short_reason(verdict) + (record.job.exclusive && of_room ? " (exclusive)" : "");
+    return held_line(record);
   }
   if (record.waiting == 0 && record.held > 0) return held_line(record);
   return {};
 }
 
-Tick predicted_start(const Lens& lens, const core::JobRecord& record) {
+Tick predicted_start(const Lens& lens, const core::JobRecord& record, const Verdicts& verdicts) {
   Tick earliest = tick_never;
   const auto& promises = lens.view.state.promises();
   for (auto at = promises.lower_bound({record.job.id, 0, 0});
        at != promises.end() && at->first.job == record.job.id; ++at)
     earliest = std::min(earliest, at->second.at);
-  for (const core::Verdict& verdict :
-       lens.view.verdicts.of(lens.view.state, lens.view.index, record.job.id, lens.now)) {
+  for (const core::Verdict& verdict : verdicts) {
     // The estimate of one that is held back is the start of the job it must not delay.
     const bool of_others = verdict.reason == core::Reason::reserved && !verdict.blockers.empty();
     if (!of_others) earliest = std::min(earliest, verdict.start_estimate);
@@ -204,8 +203,9 @@ JobView job_view(const Lens& lens, const core::JobRecord& record) {
     view.reason = not_empty(core::ended_reason(record));
   } else if (record.live == 0) {
     view.simulated = core::only_simulated(lens.view.state, record.job);
-    view.reason = waiting_line(lens, record);
-    view.predicted_start = lens.moment_if(predicted_start(lens, record));
+    const Verdicts verdicts = verdicts_of(lens, record);
+    view.reason = waiting_line(record, verdicts);
+    view.predicted_start = lens.moment_if(predicted_start(lens, record, verdicts));
   }
   return view;
 }

@@ -268,14 +268,17 @@ UnitRunView unit_run(const Lens& lens, const core::JobRecord& record, std::uint3
                      std::uint32_t index);
 // The number of the unit's newest attempt, 0 where it has none or State no longer knows.
 std::uint32_t newest_attempt(const core::State& state, const UnitId& unit);
+// Why the job waits, the binding reason first. Costs a search, so it is asked for once.
+using Verdicts = std::vector<core::Verdict>;
+Verdicts verdicts_of(const Lens& lens, const core::JobRecord& record);
 // "Resources: wants 4 H100, 2 free". Nothing when no slice has looked at the job yet.
-std::optional<std::string> waiting_line(const Lens& lens, const core::JobRecord& record);
+std::optional<std::string> waiting_line(const core::JobRecord& record, const Verdicts& verdicts);
 std::string short_reason(const core::Verdict& verdict);
 // "2 cores, 4G, H100:2"
 std::string resources_line(const Resources& resources);
 // False where nothing of the job ever ran, so that there is no exit code.
 bool ran_at_all(const core::JobRecord& record);
 // An earliest promised or estimated start, or never.
-Tick predicted_start(const Lens& lens, const core::JobRecord& record);
+Tick predicted_start(const Lens& lens, const core::JobRecord& record, const Verdicts& verdicts);
 
 }  // namespace busbar::api

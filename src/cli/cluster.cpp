@@ -145,10 +145,7 @@ int reservations(const Context& context) {
     table.add({text_at(one, "name"),
                text_at(one, "start") + " " + relative(text_at(one, "start"), now),
                text_at(one, "end"), text_at(one, "by"), joined(list_at(one, "nodes"))});
-  if (table.empty())
-    context.note("no reservations");
-  else
-    context.out(table.text(context.screen));
+  context.show(table, "no reservations");
   return 0;
 }
 
@@ -324,11 +321,7 @@ int token_list(const Context& context) {
                text_at(token, "by"), expires.empty() ? "never" : relative(expires, now),
                flag_at(token, "read_only") ? "look" : "act"});
   }
-  if (context.quiet) return 0;
-  if (table.empty())
-    context.note("no tokens; `busbar token create` makes one");
-  else
-    context.out(table.text(context.screen));
+  context.show(table, "no tokens; `busbar token create` makes one");
   return 0;
 }
 

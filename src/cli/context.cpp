@@ -15,6 +15,11 @@ void Context::note(std::string_view text) const {
   if (!quiet) fmt::print(stderr, "{}\n", text);
 }
 
+void Context::show(const Table& table, std::string_view when_empty) const {
+  if (table.empty()) return note(when_empty);
+  if (!quiet) out(table.text(screen));
+}
+
 int Context::fail(const Error& error) const {
   if (json) {
     const Json body = {

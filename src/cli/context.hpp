@@ -27,6 +27,8 @@ struct Context {
 
   void out(std::string_view text) const;   // stdout
   void note(std::string_view text) const;  // stderr, a line, unless quiet
+  // The table on stdout, or the note where it is empty; nothing when quiet, which prints ids alone.
+  void show(const Table& table, std::string_view when_empty) const;
   // Prints "busbar: sentence" and gives the exit code that fits.
   int fail(const Error& error) const;
   // The same for a wrong use of the command line.

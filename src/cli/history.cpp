@@ -122,11 +122,7 @@ int history_by_job(const Context& context, const HistoryOptions& options) {
                bytes_or_dash(job, "written_bytes"), flag_at(job, "simulated") ? "simulated" : ""},
               state_colour(states.substr(states.rfind(' ') + 1)), 3);
   }
-  if (context.quiet) return 0;
-  if (table.empty())
-    context.note("no ended attempts");
-  else
-    context.out(table.text(context.screen));
+  context.show(table, "no ended attempts");
   return 0;
 }
 
@@ -219,11 +215,7 @@ int history(const Context& context, const HistoryOptions& given) {
                text_at(object_at(row, "exit"), "detail")},
               state_colour(text_at(row, "state")), 3);
   }
-  if (context.quiet) return 0;
-  if (table.empty())
-    context.note("no ended attempts");
-  else
-    context.out(table.text(context.screen));
+  context.show(table, "no ended attempts");
   return 0;
 }
 

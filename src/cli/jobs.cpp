@@ -162,11 +162,8 @@ int ps(const Context& context, const ListOptions& options) {
                numbers_of(object_at(job, "units")), when(job, now), wants_words(job), detail(job)},
               state_colour(state), 3);
   }
-  if (context.quiet) return 0;
-  if (table.empty())
-    context.note(options.all ? "no jobs" : "no waiting or running jobs; -a shows finished ones");
-  else
-    context.out(table.text(context.screen));
+  context.show(table,
+               options.all ? "no jobs" : "no waiting or running jobs; -a shows finished ones");
   if (!text_at(*page, "next").empty())
     context.note(fmt::format("only the newest {} are shown; --limit shows more", options.limit));
   return 0;

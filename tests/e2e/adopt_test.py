@@ -4,8 +4,7 @@
 import subprocess
 import sys
 
-from harness import (BIN, Refused, Runner, cases_of, daemon, equal, expect, holds_words, print_log,
-                     wait_until)
+from harness import (BIN, Refused, Runner, daemon, equal, expect, holds_words, wait_until)
 
 SMALL = "cores: 0.02\n"
 
@@ -134,12 +133,7 @@ def test_kept_attempts_end_by_themselves_and_nothing_starts_before(own):
 
 def main():
     runner = Runner()
-    for case in runner.wanted(cases_of(sys.modules[__name__])):
-        with daemon("log_level: debug\n") as own:
-            failed = runner.failed
-            runner.one(case, own)
-            if runner.failed > failed:
-                print_log(own)
+    runner.each_on_its_own(sys.modules[__name__], "log_level: debug\n")
     return runner.finish()
 
 

@@ -10,8 +10,7 @@ import sqlite3
 import subprocess
 import sys
 
-from harness import (BIN, Runner, cases_of, daemon, equal, expect, holds_words, print_log,
-                     wait_until)
+from harness import (BIN, Runner, daemon, equal, expect, holds_words, wait_until)
 
 HOURS_MS = 3 * 3600 * 1000
 LATE = """name: late
@@ -111,12 +110,7 @@ def test_a_clock_that_was_set_back_stands_still(own):
 
 def main():
     runner = Runner()
-    for case in runner.wanted(cases_of(sys.modules[__name__])):
-        with daemon() as own:
-            failed = runner.failed
-            runner.one(case, own)
-            if runner.failed > failed:
-                print_log(own)
+    runner.each_on_its_own(sys.modules[__name__])
     return runner.finish()
 
 

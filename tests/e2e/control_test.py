@@ -11,8 +11,7 @@ import subprocess
 import sys
 import time
 
-from harness import (BIN, Runner, cases_of, daemon, equal, expect, holds_words, print_log, skip,
-                     wait_until)
+from harness import (BIN, Runner, equal, expect, holds_words, skip, wait_until)
 
 CONFIG = """log_level: debug
 tenants:
@@ -521,15 +520,8 @@ def turn_jobs_of_another_user(own):
 
 
 def main():
-    module = sys.modules[__name__]
     runner = Runner()
-    with daemon(CONFIG) as own:
-        runner.together(cases_of(module, "together_"), own)
-        for case in cases_of(module, "turn_"):
-            own.cancel_all()
-            runner.in_turn([case], own)
-        if runner.failed:
-            print_log(own)
+    runner.on_one_daemon(sys.modules[__name__], CONFIG)
     return runner.finish()
 
 

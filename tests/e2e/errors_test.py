@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 
-from harness import (BIN, Daemon, PATIENCE_S, Runner, cases_of, daemon, equal, expect,
+from harness import (BIN, Daemon, PATIENCE_S, Runner, cases_of, daemon, equal, expect, free_port,
                      holds_words, print_log, skip)
 
 CONFIG = "tenants:\n  - {name: default}\n  - {name: physics}\n"
@@ -249,9 +249,7 @@ def alone_port_in_use():
 
 
 def alone_token_and_host_on_tcp():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with daemon(f"listen: {{tcp: '127.0.0.1:{port}'}}\n") as own:
         tokens = [path for path in (own.state / "tokens").rglob("*") if path.is_file()]
         equal(len(tokens), 1, "one token file")

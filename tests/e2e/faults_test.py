@@ -233,9 +233,7 @@ def alone_the_supervisor_killed_at_random_moments():
 def main():
     run = Runner()
     module = sys.modules[__name__]
-    with daemon(CONFIG) as own:
-        run.together(cases_of(module, "together_"), own)
-        run.in_turn(cases_of(module, "turn_"), own)
+    run.on_one_daemon(module, CONFIG)
     run.in_turn(cases_of(module, "alone_"))
     return run.finish()
 

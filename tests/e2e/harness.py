@@ -390,6 +390,13 @@ def most_at_once(pairs):
     return most
 
 
+def free_port():
+    """A port of this machine on which nobody listens, as it stands now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 class Runner:
     """Runs cases and counts them."""
 
@@ -434,6 +441,27 @@ class Runner:
     def in_turn(self, cases, *arguments):
         for case in self.wanted(cases):
             self.one(case, *arguments)
+
+    def on_one_daemon(self, module, config):
+        """A module's together_ cases, then its turn_ cases, each on a machine that runs nothing."""
+        with daemon(config) as own:
+            self.together(cases_of(module, "together_"), own)
+            for case in cases_of(module, "turn_"):
+                own.cancel_all()
+                self.in_turn([case], own)
+            own.cancel_all()
+            wait_until("no process is left", lambda: not own.leftovers())
+            if self.failed:
+                print_log(own)
+
+    def each_on_its_own(self, module, config=""):
+        """A module's test_ cases, each on a daemon of its own."""
+        for case in self.wanted(cases_of(module)):
+            with daemon(config) as own:
+                failed = self.failed
+                self.one(case, own)
+                if self.failed > failed:
+                    print_log(own)
 
     def finish(self):
         if self.skipped:

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 
-from harness import (BIN, Runner, cases_of, daemon, equal, expect, holds_words, most_at_once,
-                     print_log, skip, stamps, wait_until)
+from harness import (BIN, Runner, daemon, equal, expect, holds_words, most_at_once, skip, stamps,
+                     wait_until)
 
 CONFIG = """log_level: debug
 node:
@@ -599,12 +599,8 @@ run: |
 
 
 def main():
-    module = sys.modules[__name__]
     runner = Runner()
-    with daemon(CONFIG) as own:
-        runner.together(cases_of(module, "together_"), own)
-        if runner.failed:
-            print_log(own)
+    runner.on_one_daemon(sys.modules[__name__], CONFIG)
     return runner.finish()
 
 

@@ -14,8 +14,7 @@ import sys
 import termios
 import time
 
-from harness import (BIN, PATIENCE_S, Runner, cases_of, daemon, equal, expect, holds_words,
-                     print_log, skip, wait_until)
+from harness import (BIN, PATIENCE_S, Runner, daemon, equal, expect, holds_words, skip)
 
 CONFIG = """node:
   simulated_devices:
@@ -333,16 +332,8 @@ def turn_another_user(own):
 
 
 def main():
-    module = sys.modules[__name__]
     runner = Runner()
-    with daemon(CONFIG) as own:
-        runner.together(cases_of(module, "together_"), own)
-        for case in cases_of(module, "turn_"):
-            own.cancel_all()
-            runner.in_turn([case], own)
-        wait_until("no process is left", lambda: not own.leftovers())
-        if runner.failed:
-            print_log(own)
+    runner.on_one_daemon(sys.modules[__name__], CONFIG)
     return runner.finish()
 
 

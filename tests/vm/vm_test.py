@@ -140,8 +140,6 @@ def make_root(root):
     files = set(packaged_files()) | {pathlib.Path("/bin/busybox"), pathlib.Path("/bin/sh"),
                                      pathlib.Path("/usr/bin/python3")}
     programs = [BUILD / name for name in PROGRAMS]
-    programs += sorted(path for path in BUILD.glob("src/**/lib*.so") if path.is_file())
-    programs += sorted(path for path in BUILD.glob("src/engine/local/fake*") if path.is_file())
     for program in [*files, *programs]:
         if os.access(program, os.X_OK) or ".so" in program.name:
             files |= libraries_of(program)

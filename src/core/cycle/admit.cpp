@@ -22,13 +22,12 @@ std::optional<std::string> never_admitted(const State& state, const Job& job) {
 
 std::optional<Verdict> job_waits(const State& state, const Job& job, std::uint32_t group,
                                  Tick now) {
-  constexpr std::size_t blockers_max = 5;
   Verdict verdict;
   verdict.job = job.id;
   verdict.group = group;
   for (const auto& dependency : job.after)
     if (dependency_state(state, dependency) != DependencyState::met &&
-        verdict.blockers.size() < blockers_max)
+        verdict.blockers.size() < Verdict::blockers_max)
       verdict.blockers.push_back(dependency.job);
   if (!verdict.blockers.empty()) {
     verdict.reason = Reason::dependency;

@@ -9,7 +9,6 @@ namespace busbar::core {
 namespace {
 
 constexpr std::uint32_t reserve_steps_max = 200'000;
-constexpr std::size_t blockers_max = 5;
 
 }  // namespace
 
@@ -43,7 +42,7 @@ std::vector<JobId> blockers_on(const Context& context, const Allocation& allocat
   std::vector<JobId> jobs;
   for (const auto& claim : allocation.claims)
     for (const auto& attempt : context.view.index.attempts_on(claim.node)) {
-      if (jobs.size() == blockers_max) return jobs;
+      if (jobs.size() == Verdict::blockers_max) return jobs;
       if (std::find(jobs.begin(), jobs.end(), attempt.unit.job) == jobs.end())
         jobs.push_back(attempt.unit.job);
     }

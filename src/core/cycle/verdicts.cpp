@@ -5,10 +5,8 @@
 namespace busbar::core {
 namespace {
 
-constexpr std::size_t blockers_max = 5;
-
 void add_blocker(Verdict& verdict, JobId job) {
-  if (verdict.blockers.size() < blockers_max && job != verdict.job &&
+  if (verdict.blockers.size() < Verdict::blockers_max && job != verdict.job &&
       std::find(verdict.blockers.begin(), verdict.blockers.end(), job) == verdict.blockers.end())
     verdict.blockers.push_back(job);
 }

@@ -55,7 +55,9 @@ struct Verdict {
   std::uint32_t nodes_wanted = 0;
   std::string where;                 // best node or subtree; several nodes when drained
   Tick start_estimate = tick_never;  // a promise's tick, when there is one
-  std::vector<JobId> blockers;  // dependencies unmet, or jobs whose end would free it (at most 5)
+  // Dependencies unmet, or jobs whose end would free it; so many of them are named.
+  static constexpr std::size_t blockers_max = 5;
+  std::vector<JobId> blockers;
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 template <class V>

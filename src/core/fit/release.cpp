@@ -6,7 +6,6 @@ namespace busbar::core {
 namespace {
 
 constexpr std::size_t linear_moments = 32;
-constexpr std::size_t blockers_max = 5;
 
 // The ends of running work, one after another, each with its holders.
 class Moments {
@@ -34,7 +33,8 @@ class Moments {
     std::set<NodeId> nodes;
     for (const auto& claim : allocation.claims) nodes.insert(claim.node);
     std::vector<JobId> jobs;
-    for (auto it = holders_.rbegin(); it != holders_.rend() && jobs.size() < blockers_max; ++it) {
+    for (auto it = holders_.rbegin(); it != holders_.rend() && jobs.size() < Verdict::blockers_max;
+         ++it) {
       if (it->end > ticks_[moment]) continue;
       const std::vector<Claim>& claims = scratch_.claims_of(*it);
       const bool there = std::any_of(claims.begin(), claims.end(), [&](const Claim& claim) {

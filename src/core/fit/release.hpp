@@ -9,7 +9,8 @@ namespace busbar::core {
 struct EarliestStart {
   Tick at;
   Allocation allocation;
-  std::vector<JobId> blockers;  // whose ends free it, the last to end first; at most 5
+  std::vector<JobId>
+      blockers;  // whose ends free it, the last to end first; at most Verdict::blockers_max
 };
 
 // Nothing when no release helps, or when more than `steps_max` steps would be needed. Exact while
