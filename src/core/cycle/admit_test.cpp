@@ -60,6 +60,23 @@ TEST(Admit, BeginTimesAndBackOffAreWaitedFor) {
             "");
 }
 
+// Nothing happens but that the moment comes.
+TEST(Admit, ABeginTimeComesInEveryBandAndTheHigherBandGoesFirst) {
+  EXPECT_EQ(run_spec(R"(
+    nodes 1
+    t=0   submit A begin=10 prio=5    -> hold BeginTime at=10
+    t=10  pass                        -> start A
+  )"),
+            "");
+  EXPECT_EQ(run_spec(R"(
+    nodes 1
+    t=0   submit A begin=10           -> hold BeginTime at=10
+    t=0   submit B begin=10 prio=5    -> hold BeginTime at=10
+    t=10  pass                        -> start B ; hold Resources A
+  )"),
+            "");
+}
+
 TEST(Admit, DeadlinesCloseWaitingUnitsAndStopRunningOnes) {
   EXPECT_EQ(run_spec(R"(
     nodes 1

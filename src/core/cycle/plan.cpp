@@ -1,5 +1,7 @@
 #include "core/cycle/plan.hpp"
 
+#include <limits>
+
 #include "core/cycle/context.hpp"
 
 namespace busbar::core {
@@ -19,7 +21,7 @@ Cursor resume(const View& view, const Cursor& given) {
   fresh.room = view.index.room_since();
   fresh.same_room = given.config_version == fresh.config_version && given.room == fresh.room;
   if (fresh.same_room) fresh.hopeless = given.hopeless;
-  if (!view.index.waiting().empty()) fresh.band = view.index.waiting().begin()->first;
+  fresh.band = std::numeric_limits<std::int32_t>::max();
   return fresh;
 }
 

@@ -57,7 +57,7 @@ struct Cursor {
   std::int64_t usage_epoch = 0;
   std::uint64_t position = 0;  // cohorts walked so far, for people
   bool finished = true;
-  std::int32_t band = 0;            // the one under way; higher ones are done
+  std::int32_t band = 0;            // the one under way, or above all; higher ones are done
   std::vector<CursorPlace> places;  // in that band, by tenant
   std::uint32_t heads = 0;          // units met so far that wait for resources, up to promises_max
   bool blocked = false;             // with backfill switched off: a head waits, nothing may pass
