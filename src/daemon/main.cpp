@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <climits>
 #include <fstream>
 #include <sstream>
@@ -86,6 +87,19 @@ int refuse(const Error& error) {
   return error.code == Errc::invalid ? 2 : 1;
 }
 
+// Doors open on something to show: once a node is known, or after a while without.
+void await_node(const api::Replica& replica) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+  for (bool known = false; !known && std::chrono::steady_clock::now() < until;) {
+    Revision seen;
+    replica.with([&](const api::ReadView& view) {
+      known = !view.state.nodes().empty();
+      seen = view.state.revision();
+    });
+    if (!known) replica.wait_for(Revision(seen.value + 1), std::chrono::milliseconds(100));
+  }
+}
+
 // Waits for a reason to stop; the exit code.
 int serve(Daemon& daemon, Doors& doors, const sigset_t& signals) {
   while (true) {
@@ -124,6 +138,7 @@ int run(const Arguments& arguments) {
       [self] { kill(self, SIGUSR1); });
   const auto started = daemon.start();
   if (!started.ok()) return refuse(started.error());
+  await_node(daemon.replica());
   Doors doors(daemon, daemon.replica(), *config);
   const auto opened = doors.open();
   daemon.on_reload([&doors](const DaemonConfig& read) { return doors.renew(read); });

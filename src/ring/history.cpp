@@ -1,5 +1,7 @@
 #include "ring/history.hpp"
 
+#include <algorithm>
+
 #include "model/names.hpp"
 
 namespace busbar::ring {
@@ -18,11 +20,17 @@ HistoryRow row_of(const core::JobRecord& record, UnitId unit, Tick ended) {
   return row;
 }
 
+// A daemon that was away hears of an end late; the engine has measured how long the attempt ran.
+Tick end_of(const core::AttemptRecord& attempt, const Usage& usage, Tick told) {
+  const bool measured = attempt.started != Tick() && usage.wall_time > Span(0);
+  return measured ? std::min(told, attempt.started + usage.wall_time) : told;
+}
+
 HistoryRow ended_row(const core::State& before, const Ended& ended, Tick at) {
   const auto* record = before.find(ended.attempt.unit.job);
   const auto* attempt = before.find(ended.attempt);
   check(record != nullptr && attempt != nullptr, "an attempt ended that State does not hold");
-  HistoryRow row = row_of(*record, ended.attempt.unit, at);
+  HistoryRow row = row_of(*record, ended.attempt.unit, end_of(*attempt, ended.usage, at));
   row.attempt = ended.attempt.number;
   row.state = ended.state;
   row.exit = ended.exit;

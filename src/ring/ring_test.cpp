@@ -420,6 +420,22 @@ TEST(RingHistory, OneRowForEachAttemptThatEnded) {
   EXPECT_TRUE(loop.journal.rows[0] == expected);
 }
 
+TEST(RingHistory, AnEndThatIsToldLateLiesWhereTheAttemptEnded) {
+  Loop loop;
+  loop.tell(submit(loose("a")));
+  loop.settle();
+  const Tick granted = loop.clock.at;
+  loop.tell(AttemptStarted{attempt(1), {}});
+  loop.settle();
+  loop.clock.at = granted + seconds(22);
+  Usage usage;
+  usage.wall_time = seconds(3);
+  loop.tell(AttemptEnded{attempt(1), exit_code(0), usage});
+  loop.settle();
+  ASSERT_EQ(loop.journal.rows.size(), 1U);
+  EXPECT_EQ(loop.journal.rows[0].ended, granted + seconds(3));
+}
+
 TEST(RingHistory, OneRowForEachRunOfUnitsClosedWithoutAnAttempt) {
   Loop loop;
   Job job = core::testing::array("sweep", {1, 9, 1});

@@ -158,6 +158,8 @@ restart: never
           [("NODE_FAIL", False), ("COMPLETED", True)], "both attempts")
     equal(own.leftovers_with("99199") + own.leftovers_with("99299"), [],
           "the old processes are gone")
+    log = own.log_text()
+    equal(log.count("is lost: the supervisor was killed"), 2, f"the log says so ({log[-2000:]})")
     own.finish(f"name: healthy\n{SMALL}run: true\n")
 
 

@@ -98,7 +98,8 @@ std::string no_start_text(const State& state, const Verdict& verdict, Tick now, 
   std::string text;
   if (count > 0)
     text = "; " + jobs_text(state, verdict.blockers) + (count == 1 ? " holds it" : " hold it");
-  if (likely != tick_never) return text + "; it should start " + in_text(likely, now);
+  if (likely != tick_never)
+    return text + "; it should start " + in_text(likely, now) + (likely > now ? " or sooner" : "");
   std::vector<JobId> endless;
   Tick end;
   for (const JobId blocker : verdict.blockers) {

@@ -94,7 +94,7 @@ TEST_F(Explained, AStartThatWasOnlyComputedIsSaidInsteadOfAnUnknownEnd) {
     const Tick likely = world.world.now + minutes(25);
     EXPECT_EQ(explain(world.world.state, verdict, world.world.now, likely),
               "waits for resources: needs 1 core, 0 free of 1 (node n1 is closest); job 1 "
-              "(endless) holds it; it should start in 25m");
+              "(endless) holds it; it should start in 25m or sooner");
     EXPECT_TRUE(tells_start(verdict, likely));
     EXPECT_FALSE(tells_start(verdict));
   }

@@ -246,6 +246,8 @@ void Reconciler::on(const shim::Exited& exited, Tick) {
   if (at == entries_.end()) return sights(exited.name, false);
   Entry& entry = at->second;
   if (entry.phase == Phase::ended || entry.phase == Phase::leaving) return;
+  if (exited.cause == shim::Cause::supervisor_lost)
+    machine_.warn("attempt " + exited.name + " is lost: " + exited.detail);
   AttemptEnded ended;
   ended.attempt = entry.id;
   ended.exit = {to_cause(exited.cause), exited.code, exited.signal, exited.detail};
