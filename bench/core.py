@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench" / "lib"))
 import measure  # noqa: E402
 
-METRICS = ("fill_placements_per_s", "idle_cycle_p50_ms", "idle_cycle_p99_ms",
+METRICS = ("fill_placements_per_s", "fill_slice_max_ms", "idle_cycle_p50_ms", "idle_cycle_p99_ms",
            "failed_match_p50_us", "failed_match_p99_us", "turnover_cycle_p50_ms",
            "bare_claims_per_s")
 

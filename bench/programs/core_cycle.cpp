@@ -161,6 +161,7 @@ void run(std::uint64_t seed, WorldSize size, std::uint32_t idle_cycles, std::uin
     fmt::print(
         "fill: {} claims, {} grants, {} slices, {} steps, {:.3f} s, longest slice {:.1f} ms\n",
         turn.claims, turn.grants, turn.slices, turn.steps, turn.seconds, turn.slice_max_s * 1000);
+    fill.slice_max_s = std::max(fill.slice_max_s, turn.slice_max_s);
     fill.claims += turn.claims;
     fill.seconds += turn.seconds;
   }
@@ -205,11 +206,13 @@ void run(std::uint64_t seed, WorldSize size, std::uint32_t idle_cycles, std::uin
              placed, quantile(turnover, 0.5), quantile(turnover, 0.99));
   fmt::print(
       "{{\"fill_placements\": {}, \"fill_placements_per_s\": {:.0f}, "
+      "\"fill_slice_max_ms\": {:.1f}, "
       "\"bare_claims_per_s\": {:.0f}, \"idle_cycle_p50_ms\": {:.3f}, "
       "\"idle_cycle_p99_ms\": {:.3f}, \"failed_match_p50_us\": {:.2f}, "
       "\"failed_match_p99_us\": {:.2f}, \"turnover_cycle_p50_ms\": {:.3f}}}\n",
-      fill.claims, static_cast<double>(fill.claims) / fill.seconds, bare, quantile(idle, 0.5),
-      quantile(idle, 0.99), quantile(failed, 0.5), quantile(failed, 0.99), quantile(turnover, 0.5));
+      fill.claims, static_cast<double>(fill.claims) / fill.seconds, fill.slice_max_s * 1000, bare,
+      quantile(idle, 0.5), quantile(idle, 0.99), quantile(failed, 0.5), quantile(failed, 0.99),
+      quantile(turnover, 0.5));
 }
 
 }  // namespace

@@ -84,6 +84,10 @@ void close_doomed(Context& context);   // expire.cpp
 // probe.cpp: fills Context::full for the band under way, by one search for each class.
 void probe(Context& context, const Band& band);
 void probe_class(Context& context, const Band& band, std::uint64_t unit_class);
+// The classes of `full` that a later slice of this cycle need not ask again, into its cursor, and
+// out of it.
+void note_full(const Context& context, Cursor& cursor);
+void recall_full(Context& context);
 // Into the view's memory: nobody of the class that holds its place for `hold` or longer finds one.
 void keep_failure(Context& context, std::uint64_t unit_class, Span hold, std::uint32_t steps,
                   const Miss& miss);

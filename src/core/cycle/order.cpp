@@ -10,6 +10,11 @@ namespace {
 constexpr auto later = [](const auto& a, const auto& b) { return a.key > b.key; };
 
 constexpr LineKey last_key{std::numeric_limits<std::int64_t>::max(), {}};
+constexpr LineKey first_key{std::numeric_limits<std::int64_t>::min(), {}};
+
+// Lanes are made class by class where so many times fewer cohorts are looked at.
+constexpr std::uint64_t by_class_gain = 8;
+constexpr std::uint32_t passed_per_step = 8;
 
 }  // namespace
 
@@ -27,7 +32,8 @@ Order::Order(Context& context) : context_(context), waiting_(context.view.index.
     done_[place.tenant] = key;
     if (key >= last_key) left_.insert(place.tenant);
   }
-  open_band();
+  recall_full(context);
+  open_turns();
   if (turns_.empty()) next_band();
 }
 
@@ -70,6 +76,7 @@ bool Order::next_band() {
                          (straggler == stragglers_.end() || line->first >= straggler->first);
     context_.cursor.band = by_line ? line->first : straggler->first;
     context_.cursor.places.clear();
+    context_.cursor.full.clear();
     done_.clear();
     left_.clear();
     open_band();
@@ -78,37 +85,46 @@ bool Order::next_band() {
 }
 
 void Order::open_band() {
+  const auto band = waiting_.find(context_.cursor.band);
+  context_.full.clear();
+  if (band != waiting_.end() && !context_.wants_heads()) probe(context_, band->second);
+  open_turns();
+}
+
+void Order::open_turns() {
   open_ = true;
   turns_.clear();
   lanes_.clear();
-  classes_.clear();
-  context_.full.clear();
-  const auto found = waiting_.find(context_.cursor.band);
-  band_ = found == waiting_.end() ? nullptr : &found->second;
+  const auto band = waiting_.find(context_.cursor.band);
+  band_ = band == waiting_.end() ? nullptr : &band->second;
+  choose_classes();
   std::set<TenantId> tenants;
-  few_ = band_ != nullptr && !context_.wants_heads();
-  std::size_t lines = 0;
-  if (few_) {
-    probe(context_, *band_);
-    for (const auto& [unit_class, asks] : band_->classes) {
-      if (context_.full.contains(unit_class)) continue;
-      classes_.push_back(unit_class);
-      lines += asks.tenants.size();
-    }
-    few_ = lines < band_->tenants.size();
+  for (const auto& [unit_class, members] : classes_) {
+    TenantId last = nobody;
+    for (const ClassMember& member : *members)
+      if (member.tenant != last) tenants.insert(last = member.tenant);
   }
-  for (const std::uint64_t unit_class : classes_)
-    if (few_) {
-      const auto& asks = band_->classes.at(unit_class).tenants;
-      tenants.insert(asks.begin(), asks.end());
-    }
-  if (band_ != nullptr && !few_)
+  if (band_ != nullptr && !by_class_)
     for (const auto& [tenant, unused] : band_->tenants) tenants.insert(tenants.end(), tenant);
   const auto stragglers = stragglers_.find(context_.cursor.band);
   if (stragglers != stragglers_.end())
     for (const auto& [tenant, items] : stragglers->second) tenants.insert(tenant);
   for (const TenantId tenant : tenants)
     if (!left_.contains(tenant)) turns_.insert({key_of(tenant), tenant});
+}
+
+void Order::choose_classes() {
+  by_class_ = band_ != nullptr && !context_.wants_heads();
+  classes_.clear();
+  if (!by_class_) return;
+  std::uint64_t members = 0;
+  for (const auto& [unit_class, asks] : band_->classes) {
+    if (context_.full.contains(unit_class)) continue;
+    classes_.emplace_back(unit_class, &asks.members);
+    members += asks.members.size();
+  }
+  by_class_ = members * by_class_gain < band_->cohorts;
+  if (!by_class_) classes_.clear();
 }
 
 void Order::reopen() { open_band(); }
@@ -118,23 +134,36 @@ const LineKey* Order::done_until(TenantId tenant) const {
   return it == done_.end() ? nullptr : &it->second;
 }
 
-void Order::add_line(TenantId tenant, std::uint64_t unit_class, const Line& line, Lane& lane) {
-  if (context_.passes_over(tenant, unit_class)) return;
+void Order::open_queue(TenantId tenant, Lane& lane) {
+  const auto queue = band_->tenants.find(tenant);
+  if (queue == band_->tenants.end()) return;
   const LineKey* done = done_until(tenant);
-  const auto at = done == nullptr ? line.begin() : line.upper_bound(*done);
-  if (at != line.end()) lane.push_back({*at, unit_class, &line, at});
+  constexpr std::uint64_t last_class = std::numeric_limits<std::uint64_t>::max();
+  Head head;
+  head.source = Source::queue;
+  head.queue_end = queue->second.end();
+  head.queued =
+      done == nullptr ? queue->second.begin() : queue->second.upper_bound({*done, last_class});
+  if (head.queued == head.queue_end) return;
+  head.key = head.queued->key;
+  head.unit_class = head.queued->unit_class;
+  lane.push_back(head);
 }
 
-void Order::open_lines(TenantId tenant, Lane& lane) {
-  const auto lines = band_->tenants.find(tenant);
-  if (lines == band_->tenants.end()) return;
-  if (!few_) {
-    for (const auto& [unit_class, line] : lines->second) add_line(tenant, unit_class, line, lane);
-    return;
-  }
-  for (const std::uint64_t unit_class : classes_) {
-    const auto line = lines->second.find(unit_class);
-    if (line != lines->second.end()) add_line(tenant, unit_class, line->second, lane);
+void Order::open_members(TenantId tenant, Lane& lane) {
+  const LineKey* done = done_until(tenant);
+  context_.steps.used += static_cast<std::uint32_t>(classes_.size());
+  for (const auto& [unit_class, members] : classes_) {
+    if (context_.passes_over(tenant, unit_class)) continue;
+    Head head;
+    head.source = Source::members;
+    head.unit_class = unit_class;
+    head.members_end = members->end();
+    head.member = done == nullptr ? members->lower_bound({tenant, first_key})
+                                  : members->upper_bound({tenant, *done});
+    if (head.member == head.members_end || head.member->tenant != tenant) continue;
+    head.key = head.member->key;
+    lane.push_back(head);
   }
 }
 
@@ -142,14 +171,15 @@ Order::Lane& Order::lane_of(TenantId tenant) {
   const auto [it, fresh] = lanes_.try_emplace(tenant);
   Lane& lane = it->second;
   if (!fresh) return lane;
-  if (band_ != nullptr) open_lines(tenant, lane);
+  if (band_ != nullptr && by_class_) open_members(tenant, lane);
+  if (band_ != nullptr && !by_class_) open_queue(tenant, lane);
   const LineKey* done = done_until(tenant);
   const auto band = stragglers_.find(context_.cursor.band);
   if (band != stragglers_.end())
     if (const auto mine = band->second.find(tenant); mine != band->second.end())
       for (const Item& item : mine->second)
         if (done == nullptr || item.key > *done)
-          lane.push_back({item.key, item.unit_class, nullptr, {}});
+          lane.push_back({item.key, item.unit_class, Source::straggler, {}, {}, {}, {}});
   std::make_heap(lane.begin(), lane.end(), later);
   return lane;
 }
@@ -157,6 +187,34 @@ Order::Lane& Order::lane_of(TenantId tenant) {
 void Order::pop(Lane& lane) {
   std::pop_heap(lane.begin(), lane.end(), later);
   lane.pop_back();
+}
+
+// Some cohorts passed over count as one looked at.
+bool Order::passes_over(TenantId tenant, std::uint64_t unit_class) {
+  if (!context_.passes_over(tenant, unit_class)) return false;
+  if (++passed_ == passed_per_step) {
+    context_.steps.used += 1;
+    passed_ = 0;
+  }
+  return true;
+}
+
+// The next of the head's source that is not passed over; false at the end.
+bool Order::next_in_source(TenantId tenant, Head& head) {
+  if (head.source == Source::straggler) return false;
+  if (head.source == Source::members) {
+    ++head.member;
+    if (head.member == head.members_end || head.member->tenant != tenant) return false;
+    head.key = head.member->key;
+    return !passes_over(tenant, head.unit_class);
+  }
+  do {
+    ++head.queued;
+    if (head.queued == head.queue_end) return false;
+  } while (passes_over(tenant, head.queued->unit_class));
+  head.key = head.queued->key;
+  head.unit_class = head.queued->unit_class;
+  return true;
 }
 
 // The head of the tenant's lane, after what is passed over and what was done already as a
@@ -167,12 +225,11 @@ const Order::Head* Order::settle(TenantId tenant) {
     const Head& head = lane.front();
     const LineKey* done = done_until(tenant);
     const bool again = done != nullptr && head.key <= *done;
-    const bool skip = head.line != nullptr && context_.passes_over(tenant, head.unit_class);
+    const bool skip = head.source != Source::straggler && passes_over(tenant, head.unit_class);
     if (!again && !skip) return &head;
     Head next = head;
     pop(lane);
-    if (skip || next.line == nullptr || ++next.at == next.line->end()) continue;
-    next.key = *next.at;
+    if (!next_in_source(tenant, next)) continue;
     lane.push_back(next);
     std::push_heap(lane.begin(), lane.end(), later);
   }
@@ -200,6 +257,7 @@ void Order::note(Cursor& cursor) const {
   cursor.places.clear();
   for (const auto& [tenant, key] : done_)
     cursor.places.push_back({tenant, key.unit_key, key.cohort.job, key.cohort.group});
+  note_full(context_, cursor);
 }
 
 // The lane moves on when it is next looked at: what is done is not shown again.

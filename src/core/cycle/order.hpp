@@ -1,9 +1,10 @@
 // The order pass: (priority band, tenant key, unit key, id), as a stream of cohorts. Tenant keys
 // follow what the cycle hands out, so that tenants of equal claim take turns.
 //
-// Each tenant has a lane of its lines, one for each class, merged by unit key. A line that the
-// context passes over is left as a whole. Cohorts with a promise are never passed over, and those
-// whose begin time came since the last event stand in no line yet: both are stragglers, merged in.
+// Each tenant has a lane: its queue, or where the context passes over nearly all of that, what its
+// queue holds of each class that is left, merged by unit key. Cohorts with a promise are never
+// passed over, and those whose begin time came since the last event stand in no queue yet: both are
+// stragglers, merged in.
 #pragma once
 
 #include <map>
@@ -39,19 +40,27 @@ class Order {
   void note(Cursor& cursor) const;
 
  private:
-  struct Head {  // of a line, or a straggler
+  using Queue = Ordered<Queued>;
+  using Members = Ordered<ClassMember>;
+  enum class Source : std::uint8_t { queue, members, straggler };
+  struct Head {  // the first of its source that is not done
     LineKey key;
     std::uint64_t unit_class = 0;
-    const Line* line = nullptr;  // nothing: a straggler
-    Line::const_iterator at;
+    Source source = Source::straggler;
+    Queue::Iterator queued, queue_end;
+    Members::Iterator member, members_end;
   };
   using Lane = std::vector<Head>;  // a heap, the smallest key on top
 
   bool next_band();
   void open_band();
+  void open_turns();
+  void choose_classes();
   Lane& lane_of(TenantId tenant);
-  void open_lines(TenantId tenant, Lane& lane);
-  void add_line(TenantId tenant, std::uint64_t unit_class, const Line& line, Lane& lane);
+  void open_queue(TenantId tenant, Lane& lane);
+  void open_members(TenantId tenant, Lane& lane);
+  bool passes_over(TenantId tenant, std::uint64_t unit_class);
+  bool next_in_source(TenantId tenant, Head& head);
   const Head* settle(TenantId tenant);
   void pop(Lane& lane);
   void gather_stragglers();
@@ -64,10 +73,11 @@ class Order {
   bool open_ = false;
   std::map<std::int32_t, std::map<TenantId, std::vector<Item>>, HigherBandFirst> stragglers_;
   std::map<TenantId, Lane> lanes_;
-  std::map<TenantId, LineKey> done_;    // how far, by tenant
-  std::set<TenantId> left_;             // tenants that are done with the band
-  std::vector<std::uint64_t> classes_;  // not passed over, where few are left
-  bool few_ = false;
+  std::map<TenantId, LineKey> done_;  // how far, by tenant
+  std::set<TenantId> left_;           // tenants that are done with the band
+  bool by_class_ = false;             // few are not passed over: lanes are made of classes_
+  std::vector<std::pair<std::uint64_t, const Members*>> classes_;  // not passed over
+  std::uint32_t passed_ = 0;  // cohorts passed over since the last step was counted
   std::set<std::pair<TenantKey, TenantId>> turns_;
 };
 

@@ -166,7 +166,8 @@ Outcome Walk::try_unit(CohortWalk& walk, const UnitId& unit) {
     const auto band = context_.view.index.waiting().find(context_.cursor.band);
     if (context_.full.contains(ask.unit_class))
       keep_failure(context_, ask.unit_class, Span(0), context_.steps.used - before, found.miss);
-    else if (!context_.wants_heads() && band != context_.view.index.waiting().end())
+    else if (found.miss.reason != Reason::quota && !context_.wants_heads() &&
+             band != context_.view.index.waiting().end())
       probe_class(context_, band->second, ask.unit_class);
     return wait(walk, ask, found.miss);
   }
@@ -250,6 +251,7 @@ void start(Context& context, const Ask& ask, Allocation allocation) {
   scratch.take(ask.unit, ask.tenant, allocation, ask.end);
   if (ask.breaks_lower_bands) void_broken(context, ask);
   context.started.insert(ask.unit);
+  context.steps.used += static_cast<std::uint32_t>(allocation.claims.size()) * steps_per_claim;
   context.plan.steps.push_back(StartStep{ask.unit, std::move(allocation)});
 }
 

@@ -1,11 +1,12 @@
 // The cycle: plan(View, Policy, Cursor, budget, seed) -> Plan, and accept(State, Plan) -> Events.
 //
 // plan is pure and reads like a recipe of named passes: expire, admit, order, place, reserve,
-// backfill, verify. One call is one slice: at most `budget` steps (a node looked at is a step),
-// never a time. The returned Cursor says where the next slice goes on; `finished` when the whole
-// order was walked. A slice always gets on by at least one unit or cohort, so that any budget ends.
-// Every waiting cohort leaves a finished cycle with a start or a verdict, its own or its class's: a
-// class that cannot start is passed over as a whole.
+// backfill, verify. One call is one slice: at most `budget` steps (a node looked at is a step,
+// and what else costs counts as some, see fit/ask.hpp), never a time. The returned Cursor says
+// where the next slice goes on; `finished` when the whole order was walked. A slice always gets on
+// by at least one unit or cohort, so that any budget ends. Every waiting cohort leaves a finished
+// cycle with a start or a verdict, its own or its class's: a class that cannot start is passed over
+// as a whole.
 #pragma once
 
 #include <cstdint>
@@ -66,6 +67,9 @@ struct Cursor {
   Revision room;
   bool same_room = false;
   std::vector<UnitId> hopeless;  // heads to which no start could be promised
+  // Classes that found no place in this band whatever their limit, while Index::room_since() stays.
+  std::vector<std::uint64_t> full;
+  Revision full_since;
   friend bool operator==(const Cursor&, const Cursor&) = default;
 };
 template <class V>
@@ -81,6 +85,8 @@ void describe(V& visit, Like<Cursor> auto& cursor) {
   visit("room", cursor.room);
   visit("same_room", cursor.same_room);
   visit("hopeless", cursor.hopeless);
+  visit("full", cursor.full);
+  visit("full_since", cursor.full_since);
 }
 
 struct StartStep {

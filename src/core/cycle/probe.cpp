@@ -1,17 +1,17 @@
 // probe: before the band is walked for backfilling, each class of it is asked once, as the unit
 // that would hold its place for the shortest time. Where even that finds none, the whole class is
 // passed over: a cycle in which nothing can start costs its classes, not its units.
+#include <algorithm>
+
 #include "core/cycle/context.hpp"
 
 namespace busbar::core {
 namespace {
 
-// As the cohort with this hold would ask; its other properties are those of the class.
-Ask shortest_ask(const Context& context, const Band& band, std::uint64_t unit_class,
-                 const ClassInBand& asks) {
+// As the cohort with the shortest hold would ask; its other properties are those of the class.
+Ask shortest_ask(const Context& context, std::uint64_t unit_class, const ClassInBand& asks) {
   const State& state = context.view.state;
-  const Line& line = band.tenants.at(*asks.tenants.begin()).at(unit_class);
-  const CohortId cohort = line.begin()->cohort;
+  const CohortId cohort = asks.members.begin()->key.cohort;
   const std::uint32_t index = *state.find(cohort.job)->groups[cohort.group].waiting.next(0);
   Ask ask = make_ask(state, {cohort.job, cohort.group, index}, unit_class, context.view.now);
   const Span bound = state.config().cleanup_bound;
@@ -39,7 +39,7 @@ void keep_failure(Context& context, std::uint64_t unit_class, Span hold, std::ui
 void probe_class(Context& context, const Band& band, std::uint64_t unit_class) {
   const auto asks = band.classes.find(unit_class);
   if (asks == band.classes.end()) return;
-  const Ask ask = shortest_ask(context, band, unit_class, asks->second);
+  const Ask ask = shortest_ask(context, unit_class, asks->second);
   const std::uint32_t before = context.steps.used;
   const Found found = find(context.scratch, context.policy, ask, context.steps);
   if (found.allocation || found.miss.reason == Reason::quota) return;
@@ -50,19 +50,40 @@ void probe_class(Context& context, const Band& band, std::uint64_t unit_class) {
                found.miss);
 }
 
+void note_full(const Context& context, Cursor& cursor) {
+  std::vector<std::uint64_t> full;
+  for (const std::uint64_t unit_class : context.full) {
+    const auto memo = context.failed.find({unit_class, nobody});
+    const auto& before = context.cursor.full;
+    const bool known = std::binary_search(before.begin(), before.end(), unit_class);
+    if (known || (memo != context.failed.end() && memo->second.shortest_end == Tick(0)))
+      full.push_back(unit_class);
+  }
+  cursor.full = std::move(full);
+  cursor.full_since = context.view.index.room_since();
+}
+
+void recall_full(Context& context) {
+  Cursor& cursor = context.cursor;
+  if (cursor.full_since != context.view.index.room_since()) cursor.full.clear();
+  context.full.insert(cursor.full.begin(), cursor.full.end());
+}
+
 // Gangs are asked when their turn comes: a search for one that finds a place costs a walk over all
 // nodes it could use.
 void probe(Context& context, const Band& band) {
-  context.full.clear();
   for (const auto& [unit_class, asks] : band.classes) {
     const Span hold = asks.holds.begin()->first;
     if (const auto* known = known_failure(context, unit_class, hold)) {
       context.steps.used += known->steps;
       context.full.insert(unit_class);
-      say_class(context, {}, unit_class, known->miss);
+      Ask ask;
+      ask.unit_class = unit_class;
+      if (known->miss.shorter_may_fit) ask = shortest_ask(context, unit_class, asks);
+      remember(context, ask, known->miss);
       continue;
     }
-    const CohortId first = band.tenants.at(*asks.tenants.begin()).at(unit_class).begin()->cohort;
+    const CohortId first = asks.members.begin()->key.cohort;
     if (context.view.state.find(first.job)->job.coupling == Coupling::loose)
       probe_class(context, band, unit_class);
   }

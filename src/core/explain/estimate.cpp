@@ -28,13 +28,12 @@ std::vector<Place> band_order(const View& view, const Policy& policy, const Band
                               const std::optional<Place>& target) {
   std::vector<Place> order;
   bool met = !target.has_value();
-  for (const auto& [tenant, lines] : band.tenants) {
+  for (const auto& [tenant, queue] : band.tenants) {
     const TenantKey key = policy.tenant_key(view, tenant, Held{});
-    for (const auto& [unit_class, line] : lines)
-      for (const LineKey& at : line) {
-        order.push_back({key, tenant, at.unit_key, at.cohort, unit_class});
-        met = met || at.cohort == target->cohort;
-      }
+    for (const Queued& at : queue) {
+      order.push_back({key, tenant, at.key.unit_key, at.key.cohort, at.unit_class});
+      met = met || at.key.cohort == target->cohort;
+    }
   }
   if (!met) order.push_back(*target);
   std::sort(order.begin(), order.end());

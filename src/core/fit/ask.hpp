@@ -48,7 +48,9 @@ struct Found {
   Miss miss;  // when there is none
 };
 
-// Work of a search, counted in nodes looked at.
+// Work of a search, counted in nodes looked at. A claim that is taken, accepted and applied costs
+// as much as so many of them.
+inline constexpr std::uint32_t steps_per_claim = 128;
 struct Steps {
   std::uint32_t used = 0;
 };

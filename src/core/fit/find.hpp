@@ -7,7 +7,9 @@
 //          largest size that fits. `within` with `required` forbids larger parts.
 // Extreme  on one node, devices of one model in one link domain; or, when the job requires a
 //          topology level, inside one part of that level, devices of one model.
-// Search is incomplete for several groups, spread and alternatives: a miss means later, not never.
+// A tenant's quota comes first: a unit that would pass it on any node is not searched for, and
+// waits for its quota whether or not there is room. Search is incomplete for several groups, spread
+// and alternatives: a miss means later, not never.
 #pragma once
 
 #include "core/fit/scratch.hpp"

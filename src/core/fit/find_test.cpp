@@ -89,6 +89,25 @@ TEST(Find, QuotaIsCheckedPerAlternativeAndGpuCoversModels) {
             "");
 }
 
+// A gang at its quota is not searched for: it says so whether or not there is room, unless it is
+// known that no gang like it finds any.
+TEST(Gang, ItsQuotaComesBeforeASearch) {
+  EXPECT_EQ(run_spec(R"(
+    tenant ada quota=cores:6
+    tenant bob quota=gpu:2
+    nodes 3 cores=4 gpus=2:H100
+    t=0  submit A tenant=ada tasks=4 cores=1               -> on A n1
+    t=0  submit B tenant=ada tasks=4 cores=1               -> hold Quota
+    t=0  submit C tenant=bob tasks=3 gpus=1                -> hold Quota
+    t=0  submit D tenant=bob tasks=2 gpus=1:H100           -> start
+    t=0  submit E tasks=8 cores=1                          -> hold Resources
+    t=0  submit F tenant=ada tasks=9 cores=1               -> hold Quota  # nor is there room
+    t=0  submit G tenant=ada tasks=2..8 cores=1            -> start       # elastic: its least size
+    t=1  finish A                                          -> start E
+  )"),
+            "");
+}
+
 TEST(Find, ExclusiveNodesAreShared) {
   EXPECT_EQ(run_spec(R"(
     nodes 2 cores=4

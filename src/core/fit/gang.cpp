@@ -11,6 +11,7 @@ constexpr std::size_t parts_tried_max = 16;  // of one level
 constexpr std::uint32_t quota_retries_max = 8;
 constexpr std::uint64_t near_nodes_min = 256;
 constexpr std::uint64_t near_nodes_per_task = 4;
+constexpr std::size_t nodes_per_step = 4;  // sorted into parts, not looked at
 
 }  // namespace
 
@@ -114,7 +115,6 @@ bool Search::place_whole() {
 void Search::gang_nodes(std::uint64_t nodes_max) {
   room_.clear();
   room_cut_ = false;
-  std::map<NodeId, std::uint64_t> room;
   for (std::uint32_t g = 0; g < ask_.job->groups.size(); ++g) {
     const TaskGroup& group = ask_.job->groups[g];
     for (std::uint32_t a = 0; a < group.any_of.size() && a < alternatives_; ++a) {
@@ -131,7 +131,7 @@ void Search::gang_nodes(std::uint64_t nodes_max) {
           bucket.each(wanted.cores.value, wanted.memory.value, [&](const Slot& slot) {
             if (++looked > nodes_max) return false;
             const std::uint32_t cap = tasks_on({slot.node, key, &fit}, g, a, group.count.max);
-            if (cap > 0) room[slot.node] += cap;
+            if (cap > 0) room_.emplace_back(slot.node, cap);
             return true;
           });
         }
@@ -139,26 +139,46 @@ void Search::gang_nodes(std::uint64_t nodes_max) {
       }
     }
   }
-  room_.assign(room.begin(), room.end());
+  // One entry for each node, by id.
+  std::sort(room_.begin(), room_.end());
+  std::size_t last = 0;
+  for (std::size_t i = 1; i < room_.size(); ++i) {
+    if (room_[i].first == room_[last].first)
+      room_[last].second += room_[i].second;
+    else
+      room_[++last] = room_[i];
+  }
+  if (!room_.empty()) room_.resize(last + 1);
 }
 
-// The parts at this depth that may hold the job, tightest first; depth 0 are single nodes.
-std::vector<Search::Part> Search::parts_at(std::size_t depth) const {
-  std::map<std::uint64_t, Part> parts;
+// Calls f(part, node, room) for each node of room_ that lies in a part of this depth.
+template <class F>
+void Search::each_in_part(std::size_t depth, F f) {
+  steps_.used += static_cast<std::uint32_t>(room_.size() / nodes_per_step);
   for (const auto& [node, room] : room_) {
     const auto& path = scratch_.shape(node).parts;
     if (depth > path.size()) continue;
-    const std::uint64_t key = depth == 0 ? node.value : path[depth - 1];
-    Part& part = parts[key];
-    part.key = key;
-    part.nodes.push_back(node);
-    part.room += room;
+    f(depth == 0 ? node.value : path[depth - 1], node, room);
   }
+}
+
+// The parts at this depth that may hold the job, tightest first; depth 0 are single nodes.
+std::vector<Search::Part> Search::parts_at(std::size_t depth) {
   std::uint64_t wanted = 0;
   for (const auto& group : ask_.job->groups) wanted += group.count.min;
+  std::map<std::uint64_t, std::uint64_t> room_of;
+  if (depth > 0)
+    each_in_part(depth,
+                 [&](std::uint64_t key, NodeId, std::uint64_t room) { room_of[key] += room; });
+  std::map<std::uint64_t, Part> parts;
+  each_in_part(depth, [&](std::uint64_t key, NodeId node, std::uint64_t room) {
+    if ((depth > 0 ? room_of.at(key) : room) < wanted) return;
+    Part& part = parts[key];
+    part.nodes.push_back(node);
+    part.room += room;
+  });
   std::vector<Part> out;
-  for (auto& [key, part] : parts)
-    if (part.room >= wanted) out.push_back(std::move(part));
+  for (auto& [key, part] : parts) out.push_back(std::move(part));
   std::sort(out.begin(), out.end(), [](const Part& a, const Part& b) {
     return a.room != b.room ? a.room < b.room : a.nodes.front() < b.nodes.front();
   });

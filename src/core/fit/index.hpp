@@ -16,6 +16,7 @@
 
 #include "core/fit/bucket.hpp"
 #include "core/fit/free.hpp"
+#include "core/fit/ordered.hpp"
 #include "core/state/state.hpp"
 
 namespace busbar::core {
@@ -82,16 +83,28 @@ struct LineKey {
   CohortId cohort;
   friend auto operator<=>(const LineKey&, const LineKey&) = default;
 };
-using Line = std::set<LineKey>;
+// A cohort in its tenant's queue.
+struct Queued {
+  LineKey key;
+  std::uint64_t unit_class = 0;
+  friend auto operator<=>(const Queued&, const Queued&) = default;
+};
+// A cohort among those of its class.
+struct ClassMember {
+  TenantId tenant;
+  LineKey key;
+  friend auto operator<=>(const ClassMember&, const ClassMember&) = default;
+};
 // The cohorts of one unit class (fit/unit_class.hpp) in one priority band.
 struct ClassInBand {
-  std::set<TenantId> tenants;
+  Ordered<ClassMember> members;
   std::map<Span, std::uint32_t> holds;  // limit + grace, and how many cohorts hold that long
   friend bool operator==(const ClassInBand&, const ClassInBand&) = default;
 };
 struct Band {
-  std::map<TenantId, std::map<std::uint64_t, Line>> tenants;  // lines by class
+  std::map<TenantId, Ordered<Queued>> tenants;
   std::map<std::uint64_t, ClassInBand> classes;
+  std::uint64_t cohorts = 0;
   friend bool operator==(const Band&, const Band&) = default;
 };
 

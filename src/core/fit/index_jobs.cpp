@@ -54,9 +54,10 @@ Index::JobEntry IndexWriter::entry_of(const JobRecord& record, const Index::JobE
 
 void IndexWriter::join(const LineKey& key, const Index::JobEntry& entry, std::uint64_t unit_class) {
   Band& band = index.waiting_[entry.band];
-  band.tenants[entry.tenant][unit_class].insert(key);
+  band.tenants[entry.tenant].insert({key, unit_class});
+  band.cohorts += 1;
   ClassInBand& mine = band.classes[unit_class];
-  mine.tenants.insert(entry.tenant);
+  mine.members.insert({entry.tenant, key});
   mine.holds[entry.hold] += 1;
 }
 
@@ -64,17 +65,14 @@ void IndexWriter::leave(const LineKey& key, const Index::JobEntry& entry,
                         std::uint64_t unit_class) {
   const auto band = index.waiting_.find(entry.band);
   const auto tenant = band->second.tenants.find(entry.tenant);
-  const auto line = tenant->second.find(unit_class);
+  tenant->second.erase({key, unit_class});
+  if (tenant->second.empty()) band->second.tenants.erase(tenant);
   const auto mine = band->second.classes.find(unit_class);
+  mine->second.members.erase({entry.tenant, key});
   const auto hold = mine->second.holds.find(entry.hold);
   if (--hold->second == 0) mine->second.holds.erase(hold);
-  line->second.erase(key);
-  if (!line->second.empty()) return;
-  tenant->second.erase(line);
-  if (tenant->second.empty()) band->second.tenants.erase(tenant);
-  mine->second.tenants.erase(entry.tenant);
-  if (mine->second.tenants.empty()) band->second.classes.erase(mine);
-  if (band->second.classes.empty()) index.waiting_.erase(band);
+  if (mine->second.members.empty()) band->second.classes.erase(mine);
+  if (--band->second.cohorts == 0) index.waiting_.erase(band);
 }
 
 void IndexWriter::put(JobId id, const Index::JobEntry& entry) {

@@ -6,6 +6,7 @@ namespace busbar::core {
 namespace {
 
 constexpr std::size_t linear_moments = 32;
+constexpr std::size_t holders_per_step = 4;  // put in order
 
 // The ends of running work, one after another, each with its holders.
 class Moments {
@@ -18,6 +19,7 @@ class Moments {
   }
   std::size_t size() const { return ticks_.size(); }
   Tick at(std::size_t i) const { return ticks_[i]; }
+  std::size_t holders() const { return holders_.size(); }
   // Releases all that ends after moment `from` (or from the beginning), up to moment `to`.
   void release(std::optional<std::size_t> from, std::size_t to, Steps& steps) {
     auto it = holders_.begin();
@@ -59,6 +61,7 @@ std::optional<EarliestStart> earliest_start(Scratch& scratch, const Policy& poli
   const Scratch::Mark before = scratch.mark();
   const std::uint32_t steps_before = steps.used;
   Moments moments(scratch);
+  steps.used += static_cast<std::uint32_t>(moments.holders() / holders_per_step);
   std::optional<EarliestStart> best;
   const auto try_at = [&](std::size_t moment) {
     ask.start = moments.at(moment);

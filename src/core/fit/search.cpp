@@ -1,8 +1,63 @@
 #include "core/fit/search.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace busbar::core {
+namespace {
+
+// What one task of this alternative counts against a quota, whatever node it is on; for a model's
+// name only what is asked for by that name, as more depends on the node.
+std::int64_t amount_anywhere(const Resources& wanted, std::string_view name) {
+  if (name == "cores") return wanted.cores.value;
+  if (name == "memory") return wanted.memory.value;
+  if (name == "scratch") return wanted.scratch.value;
+  std::int64_t amount = 0;
+  for (const auto& named : wanted.named)
+    if (named.name == name) amount += named.count;
+  for (const auto& request : wanted.devices)
+    if (name == "gpu" || name == request.model)
+      amount += std::int64_t{request.count} * request.share.value;
+  return amount;
+}
+
+// Of a gang at its least size.
+std::int64_t least_amount(const Job& job, std::string_view name) {
+  std::int64_t sum = 0;
+  for (const auto& group : job.groups) {
+    std::int64_t least = std::numeric_limits<std::int64_t>::max();
+    for (const auto& alternative : group.any_of)
+      least = std::min(least, amount_anywhere(alternative.resources, name));
+    sum += least * group.count.min;
+  }
+  return sum;
+}
+
+Miss quota_miss(const Scratch& scratch, const Ask& ask, std::size_t position, std::int64_t wanted) {
+  const NamedCount& limit = scratch.state().config().tenants[ask.tenant.value].quota[position];
+  Miss miss;
+  miss.reason = Reason::quota;
+  miss.resource = limit.name;
+  miss.wanted = wanted;
+  miss.free = limit.count - scratch.quota_used(ask.tenant, position);
+  miss.capacity = limit.count;
+  miss.where = ask.job->tenant;
+  return miss;
+}
+
+// Why the least that a gang could claim, wherever it went, passes its tenant's quota; nothing when
+// it does not. Cheaper by far than to search for a place that it may not have.
+std::optional<Miss> over_quota(const Scratch& scratch, const Ask& ask) {
+  const auto& limits = scratch.state().config().tenants[ask.tenant.value].quota;
+  for (std::size_t i = 0; i < limits.size(); ++i) {
+    const std::int64_t wanted = least_amount(*ask.job, limits[i].name);
+    if (wanted > 0 && scratch.quota_used(ask.tenant, i) + wanted > limits[i].count)
+      return quota_miss(scratch, ask, i, wanted);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 Search::Search(Scratch& scratch, const Policy& policy, const Ask& ask, Steps& steps)
     : scratch_(scratch), policy_(policy), ask_(ask), steps_(steps), steps_before_(steps.used) {
@@ -16,7 +71,10 @@ Found find(Scratch& scratch, const Policy& policy, const Ask& ask, Steps& steps)
 }
 
 Found Search::run() {
-  Found found = ask_.job->coupling == Coupling::loose ? run_single() : run_gang();
+  const bool loose = ask_.job->coupling == Coupling::loose;
+  if (!loose) quota_miss_ = over_quota(scratch_, ask_);
+  if (quota_miss_) return {std::nullopt, std::move(*quota_miss_)};
+  Found found = loose ? run_single() : run_gang();
   if (found.allocation) return found;
   found.miss = shortfall();
   found.miss.shorter_may_fit = blocked_;
@@ -99,15 +157,9 @@ bool Search::quota_allows(const Allocation& allocation) {
   const auto passed = scratch_.quota_passed(ask_.tenant, allocation);
   if (!passed) return true;
   if (quota_miss_) return false;
-  const NamedCount& limit = scratch_.state().config().tenants[ask_.tenant.value].quota[*passed];
-  Miss miss;
-  miss.reason = Reason::quota;
-  miss.resource = limit.name;
-  miss.wanted = quota_amount(scratch_.state(), allocation, limit.name);
-  miss.free = limit.count - scratch_.quota_used(ask_.tenant, *passed);
-  miss.capacity = limit.count;
-  miss.where = ask_.job->tenant;
-  quota_miss_ = std::move(miss);
+  const auto& name = scratch_.state().config().tenants[ask_.tenant.value].quota[*passed].name;
+  quota_miss_ =
+      quota_miss(scratch_, ask_, *passed, quota_amount(scratch_.state(), allocation, name));
   return false;
 }
 

@@ -35,7 +35,6 @@ class Search {
   };
   enum class Size : std::uint8_t { whole, largest };
   struct Part {  // of the topology; every node of it is inside
-    std::uint64_t key = 0;
     std::vector<NodeId> nodes;
     std::uint64_t room = 0;  // tasks of all groups, each counted alone
   };
@@ -66,7 +65,9 @@ class Search {
   std::set<DeviceRule> device_rules() const;
   bool place_gang(std::uint32_t alternatives);
   bool place_level(std::size_t depth, Size size);
-  std::vector<Part> parts_at(std::size_t depth) const;
+  template <class F>
+  void each_in_part(std::size_t depth, F f);
+  std::vector<Part> parts_at(std::size_t depth);
   bool place_in(const std::vector<NodeId>& nodes, Size size);
   bool place_group(std::uint32_t group, const std::vector<NodeId>& nodes, Size size);
   std::size_t outermost() const;

@@ -9,7 +9,7 @@
 namespace busbar::core {
 namespace {
 
-constexpr std::uint32_t slices_max = 256;
+constexpr std::uint32_t slices_max = 1024;
 
 // A State that takes events, with its index.
 struct Trial {
