@@ -1,6 +1,6 @@
 // The one place that reads time. Ticks never run backwards; suspend and clock changes are the
-// implementation's to judge (design.md section 2): what goes by unseen and is longer than an hour
-// is withheld from ticks, and told once, until somebody decides that it counts.
+// implementation's to judge: what goes by unseen and is longer than an hour is withheld from ticks,
+// and told once, until somebody decides that it counts.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace busbar {
 
-// Where a clock stood: stored with every batch, so that ticks go on across restarts and boots
-// (design.md section 2).
+// Where a clock stood: stored with every batch, so that ticks go on across restarts and boots of
+// the machine.
 struct ClockMark {
   Tick tick;
   std::string boot_id;

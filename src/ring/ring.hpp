@@ -1,4 +1,4 @@
-// The loop of design.md section 2, as a machine that somebody turns: one thread calls post() and
+// The ring of docs/architecture.md, as a machine that somebody turns: one thread calls post() and
 // turn().
 //
 // A turn takes every command that was posted, decides and applies each, runs one slice of the cycle

@@ -77,8 +77,8 @@ TEST(Simulation, HoursGoByUnseenAndOldBackupsAreRestored) {
   EXPECT_GE(restores, 2U) << "with attempts that the journal did not know";
 }
 
-// design.md section 9: perturb the truth, and nothing that is decided changes before a report says
-// so. The first event that differs is an end that came at another tick.
+// Perturb the truth, and nothing that is decided changes before a report says so. The
+// first event that differs is an end that came at another tick.
 TEST(Simulation, TheTruthChangesNothingBeforeAReportTellsIt) {
   for (std::uint64_t seed = 41; seed <= 43; ++seed) {
     SimulationOptions options = small(seed);
