@@ -30,6 +30,8 @@ local::LocalOptions Daemon::local_options() const {
   local::LocalOptions out;
   out.state_directory = config_.state_directory;
   out.shim_program = host::program_beside("busbar-shim");
+  const std::string busbar = host::program_beside("busbar");
+  if (busbar.starts_with('/')) out.programs_directory = busbar.substr(0, busbar.rfind('/'));
   out.scratch_directory = config_.node.scratch;
   out.api_socket = config_.listen.socket;
   out.node_name = config_.node.name;

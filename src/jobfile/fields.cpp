@@ -107,7 +107,8 @@ constexpr FieldInfo fields[] = {
     {"directory", work, "path",
      "Where it runs. Relative to where it was submitted, which is the default.", "runs/a"},
     {"setup", work, "script",
-     "A shell script run before it, once per node; if it fails, the attempt fails.",
+     "A shell script run before it: once per attempt and node, however many tasks and groups share "
+     "it. If it fails, the attempt fails.",
      "module load gcc"},
     {"run", work, "script",
      "The shell script to run, by its own `#!` line or /bin/sh. Either run or command.",

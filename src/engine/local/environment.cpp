@@ -50,7 +50,11 @@ struct Collector {
 };
 
 void put_base(Collector& out, const NodeFacts& facts) {
-  out.set("PATH", base_path);
+  const bool known =
+      (":" + std::string(base_path) + ":").find(":" + facts.programs + ":") != std::string::npos ||
+      facts.programs.find(':') != std::string::npos;
+  out.set("PATH",
+          std::string(base_path) + (facts.programs.empty() || known ? "" : ":" + facts.programs));
   out.set("HOME", facts.account.home);
   out.set("USER", facts.account.name);
   out.set("LOGNAME", facts.account.name);

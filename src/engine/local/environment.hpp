@@ -36,6 +36,7 @@ struct NodeFacts {
   std::string scratch;           // the attempt's own folder; "" none
   std::int64_t now_unix_ms = 0;  // 0: unknown; the end time is left out
   std::string api_socket;        // where jobs reach the daemon; "" not told
+  std::string programs;          // last in PATH, so that jobs find `busbar`; "" none
   bool as_root = false;          // mpirun needs to be told that this is meant
 };
 

@@ -62,6 +62,7 @@ class LocalEngine::Loop {
     machine.cluster = options_.cluster;
     machine.scratch_directory = options_.scratch_directory;
     machine.api_socket = options_.api_socket;
+    machine.programs_directory = options_.programs_directory;
     machine.users = options_.users;
     machine.limits = {options_.pids_max, options_.output_bytes_max, options_.bind_cores};
     machine_ = std::make_unique<LocalMachine>(

@@ -24,8 +24,9 @@ struct LocalOptions {
   std::string scratch_directory;  // gets a folder busbar-<installation>; "" in the state folder,
                                   // or in /var/tmp where users cannot reach that
   std::string cluster = "local";
-  std::string api_socket;  // handed to jobs as BUSBAR_SOCKET
-  std::string node_name;   // "" is the host's name
+  std::string api_socket;          // handed to jobs as BUSBAR_SOCKET
+  std::string programs_directory;  // last in a job's PATH; "" none
+  std::string node_name;           // "" is the host's name
   bool find_devices = true;
   std::vector<SimulatedDevices> simulated;
   std::vector<std::string> features;

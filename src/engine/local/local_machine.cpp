@@ -191,6 +191,7 @@ NodeFacts LocalMachine::facts_for(const Account& account, const std::string& nam
   facts.account = account.facts;
   facts.scratch = scratch_of(name);
   facts.api_socket = options_.api_socket;
+  facts.programs = options_.programs_directory;
   facts.now_unix_ms = unix_now_ms();
   facts.as_root = account.facts.uid == 0;
   return facts;

@@ -24,6 +24,7 @@ struct MachineOptions {
   std::string cluster;
   std::string scratch_directory;  // Busbar's own: where attempts get their folders
   std::string api_socket;
+  std::string programs_directory;
   UserPolicy users;
   PlanLimits limits;
 };

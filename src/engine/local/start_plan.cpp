@@ -82,16 +82,25 @@ shim::ProcessSpec describe_process(const Launch& launch, const Payload& payload,
   return process;
 }
 
-// One setup process does the setups of all groups, one after the other.
+// Groups that inherit one setup share it; one that would run elsewhere or with other variables is
+// another.
+bool same_setup(const Payload& a, const Payload& b) {
+  return a.setup == b.setup && a.working_directory == b.working_directory &&
+         a.environment == b.environment;
+}
+
+// One setup process does the setups of all groups, one after the other and each once.
 void put_setup(const Launch& launch, const std::vector<Payload>& payloads, const NodeFacts& facts,
                const std::vector<Environment>& environments,
                const std::vector<const ProcessPlace*>& here, const PlanLimits& limits,
                StartPlan& plan) {
-  std::vector<std::size_t> firsts;  // positions in `here` of the first process of each such group
+  std::vector<std::size_t> firsts;  // positions in `here` of the first process of each setup
   for (std::size_t i = 0; i < here.size(); ++i) {
-    const bool seen = std::any_of(firsts.begin(), firsts.end(),
-                                  [&](std::size_t f) { return here[f]->group == here[i]->group; });
-    if (!seen && !payloads[here[i]->group].setup.empty()) firsts.push_back(i);
+    const Payload& own = payloads[here[i]->group];
+    const bool seen = std::any_of(firsts.begin(), firsts.end(), [&](std::size_t f) {
+      return here[f]->group == here[i]->group || same_setup(payloads[here[f]->group], own);
+    });
+    if (!seen && !own.setup.empty()) firsts.push_back(i);
   }
   if (firsts.empty()) return;
   const Payload& first_payload = payloads[here[firsts[0]]->group];

@@ -79,6 +79,24 @@ void expect_rows(const Environment& environment, const std::vector<Row>& rows) {
   }
 }
 
+TEST(Environment, the_programs_of_busbar_are_last_in_the_path) {
+  const Launch launch = launch_of(Launcher::script, 1);
+  NodeFacts facts = facts_of();
+  const std::string base = environment_of(launch, payload_of("true"), facts).at("PATH");
+  const std::pair<const char*, std::string> table[] = {{"/opt/busbar/bin", ":/opt/busbar/bin"},
+                                                       {"/usr/local/bin", ""},
+                                                       {"/bin", ""},
+                                                       {"/odd:name", ""},
+                                                       {"", ""}};
+  for (const auto& [folder, added] : table) {
+    facts.programs = folder;
+    EXPECT_EQ(environment_of(launch, payload_of("true"), facts).at("PATH"), base + added);
+  }
+  Payload own = payload_of("true");
+  own.environment = {{"PATH", "/mine"}};
+  EXPECT_EQ(environment_of(launch, own, facts).at("PATH"), "/mine");
+}
+
 TEST(Environment, speaks_three_dialects) {
   Launch launch = launch_of(Launcher::script, 1);
   launch.is_array = true;
@@ -259,6 +277,29 @@ TEST(StartPlan, a_gang_of_several_groups_deals_ranks_in_claim_order) {
   const std::string& driver = plan->request.scripts[plan->request.setup[0].script - 1];
   EXPECT_NE(driver.find("setup-0"), driver.npos);
   EXPECT_NE(driver.find("setup-1"), driver.npos);
+}
+
+TEST(StartPlan, groups_share_a_setup_unless_it_would_do_something_else) {
+  Launch launch = launch_of(Launcher::tasks, 2);
+  launch.groups.push_back({"learner", Launcher::tasks, {}, {}});
+  LaunchClaim second = launch.claims[0];
+  second.claim.group = 1;
+  launch.claims.push_back(second);
+  Payload inherited = payload_of("echo actor");
+  inherited.setup = "module load gcc";
+  Payload elsewhere = inherited;
+  elsewhere.working_directory = "/tmp";
+  Payload otherwise = inherited;
+  otherwise.environment = {{"WHICH", "13"}};
+  const std::pair<Payload, bool> table[] = {
+      {inherited, false}, {elsewhere, true}, {otherwise, true}};
+  for (const auto& [learner, several] : table) {
+    const auto plan = plan_start(launch, claims_of(launch), {inherited, learner}, facts_of(), {});
+    ASSERT_TRUE(plan.ok());
+    ASSERT_EQ(plan->request.setup.size(), 1U);
+    const std::string& text = plan->request.scripts[plan->request.setup[0].script - 1];
+    EXPECT_EQ(text == inherited.setup, !several) << text;
+  }
 }
 
 TEST(StartPlan, a_checkpoint_signal_comes_before_the_limit) {
