@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/policy/policy.hpp"
+#include "daemon/doors.hpp"
 #include "jobfile/map_reader.hpp"
 
 namespace busbar::daemon {
@@ -74,6 +75,9 @@ void read_listen(const MapReader& top, ListenConfig& out) {
     files.get("certificate", out.tls_certificate);
     files.get("key", out.tls_key);
   }
+  if (out.tcp.empty()) return;
+  const auto door = tcp_door(out);
+  if (!door.ok()) map.refuse("tcp", door.error().text);
 }
 
 void read_device(const Field& at, Problems& problems, SimulatedDeviceConfig& out) {

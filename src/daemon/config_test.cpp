@@ -100,6 +100,11 @@ TEST(DaemonConfig, RefusalsNamePlaceAndRemedy) {
       {"users: {uid_min: -1}", "uid_min"},
       {"fair_share: {half_life: 0s}", "at least 1s"},
       {"log_level: loud", "warning"},
+      {"listen: {tcp: somewhere}", "listen.tcp: \"somewhere\" is no address with a port"},
+      {"listen: {tcp: 'localhost:7433'}", "not an IP address"},
+      {"listen: {tcp: '127.0.0.1:99999'}", "127.0.0.1:7433"},
+      {"listen: {tcp: '0.0.0.0:7443'}", "needs TLS"},
+      {"listen: {tcp: '::2:7443'}", "needs TLS"},
       {"history_keep: 1m", "at least 1h"}};
   for (const auto& [text, part] : rows) {
     const auto config = read_config(text, "busbard.yaml");

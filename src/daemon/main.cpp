@@ -15,6 +15,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/text.hpp"
+#include "base/units.hpp"
 #include "busbar_build.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/doors.hpp"
@@ -46,8 +48,9 @@ Result<SimulatedDeviceConfig> read_simulated(const std::string& text) {
   const std::size_t colon = text.find(':');
   const auto count = parse_count(std::string_view(text).substr(0, colon));
   if (!count.ok() || *count < 1 || *count > 1024)
-    return {Errc::invalid,
-            fmt::format("--simulate {}: write a number and a model, such as 8:H100", text)};
+    return {Errc::invalid, fmt::format("--simulate {}: write a number from 1 to 1024 and a model, "
+                                       "such as 8:H100",
+                                       printable(text, 100))};
   SimulatedDeviceConfig out;
   out.count = static_cast<std::uint32_t>(*count);
   if (colon != std::string::npos) out.model = text.substr(colon + 1);
@@ -68,7 +71,11 @@ Result<DaemonConfig> effective_config(const Arguments& arguments) {
     if (getcwd(here, sizeof here) != nullptr)
       config.state_directory = std::string(here) + "/" + config.state_directory;
   }
-  if (!arguments.tcp.empty()) config.listen.tcp = arguments.tcp;
+  if (!arguments.tcp.empty()) {
+    config.listen.tcp = arguments.tcp;
+    const auto door = tcp_door(config.listen);
+    if (!door.ok()) return {Errc::invalid, "--tcp: " + door.error().text};
+  }
   if (config.listen.socket.empty()) config.listen.socket = config.state_directory + "/busbar.sock";
   for (const auto& devices : arguments.simulate) {
     BUSBAR_TRY(simulated, read_simulated(devices));
