@@ -18,6 +18,16 @@ Error system_error(Errc code, const std::string& what, int cause) {
   return {code, fmt::format("{}: {}", what, std::strerror(cause))};
 }
 
+Error cannot_make(const std::string& folder, int cause) {
+  struct stat info {};
+  const std::string above = folder.substr(0, folder.rfind('/'));
+  const bool alone = cause == ENOENT && !above.empty() && stat(above.c_str(), &info) != 0;
+  return {cause == ENOENT ? Errc::not_found : Errc::denied,
+          fmt::format("cannot make the state folder {}{}: {}; {}name another one", folder,
+                      alone ? " (the folder above it is missing too)" : "", std::strerror(cause),
+                      alone ? "make the folder above it, or " : "")};
+}
+
 Result<Ok> check_owner(const std::string& path, const struct stat& info) {
   if (info.st_uid == geteuid()) return Ok{};
   return {Errc::denied,
@@ -49,25 +59,23 @@ Result<Ok> prepare_folder(const std::string& folder, bool create) {
     if (errno != ENOENT || !create)
       return system_error(errno == ENOENT ? Errc::not_found : Errc::denied,
                           "state folder " + folder, errno);
-    if (mkdir(folder.c_str(), 0700) != 0)
-      return system_error(errno == ENOENT ? Errc::not_found : Errc::denied,
-                          "cannot make the state folder " + folder +
-                              (errno == ENOENT ? " (the folder above it is missing too)" : ""),
-                          errno);
+    if (mkdir(folder.c_str(), 0700) != 0) return cannot_make(folder, errno);
     if (stat(folder.c_str(), &info) != 0)
       return system_error(Errc::denied, "state folder " + folder, errno);
   }
   if (!S_ISDIR(info.st_mode))
     return {Errc::invalid, folder + " is not a folder; name one for Busbar's state"};
-  BUSBAR_TRY_OK(check_owner(folder, info));
-  BUSBAR_TRY_OK(check_closed(folder, info, "700"));
   struct statvfs system {};
   const bool sealed = statvfs(folder.c_str(), &system) == 0 && (system.f_flag & ST_RDONLY) != 0;
+  if (!sealed) {
+    BUSBAR_TRY_OK(check_owner(folder, info));
+    BUSBAR_TRY_OK(check_closed(folder, info, "700"));
+  }
   if (sealed || access(folder.c_str(), W_OK | X_OK) != 0)
     return {Errc::denied,
-            fmt::format("the state folder {} cannot be written ({}); make it writable, or name "
-                        "another one",
-                        folder, sealed ? "read-only file system" : std::strerror(errno))};
+            fmt::format("the state folder {} cannot be written ({}); {}name another one", folder,
+                        sealed ? "read-only file system" : std::strerror(errno),
+                        sealed ? "" : "make it writable, or ")};
   return Ok{};
 }
 

@@ -226,6 +226,14 @@ TEST(JournalFolder, WhatIsWrongIsSaidWithPathAndRemedy) {
   }
 }
 
+TEST(JournalFolder, WhereNoFolderCanBeMadeThatIsSaid) {
+  Options options;
+  options.folder = "/proc/busbar";
+  EXPECT_EQ(
+      reopen(options).recovery.error().text,
+      "cannot make the state folder /proc/busbar: No such file or directory; name another one");
+}
+
 // A small file system of its own; empty when this user may not mount.
 class SmallDisk {
  public:
@@ -253,6 +261,7 @@ TEST(JournalFolder, AReadOnlyFileSystemIsSaid) {
   ASSERT_FALSE(found.recovery.ok());
   EXPECT_EQ(found.recovery.error().code, Errc::denied);
   EXPECT_TRUE(contains(found.recovery.error().text, "read-only")) << found.recovery.error().text;
+  EXPECT_FALSE(contains(found.recovery.error().text, "make it")) << found.recovery.error().text;
 }
 
 // ---- crashes and damage
