@@ -86,6 +86,31 @@ TEST_F(Handlers, AWrongJobFileIsRefusedWithItsPlace) {
             std::string::npos);
 }
 
+TEST_F(Handlers, AJobFileThatIsOnlyCheckedIsNotSubmitted) {
+  backend_.add_node(node("n1", 8));
+  const Response good = ada_.post("/v1/jobs?check=true&file=hello.yaml", hello);
+  ASSERT_EQ(good.status, 200) << good.body;
+  EXPECT_EQ(body_of(good)["jobs"].size(), 0U);
+  EXPECT_EQ(get("/v1/jobs")["jobs"].size(), 0U);
+  const std::string said =
+      refusal(ada_, "POST", "/v1/jobs?check=true&file=a.yaml", 400, "run: [x\n");
+  EXPECT_TRUE(said.starts_with("a.yaml:")) << said;
+  refusal(ada_, "POST", "/v1/jobs?check=perhaps", 400, hello);
+  EXPECT_EQ(ada_.post("/v1/jobs?check=false", hello).status, 201);
+}
+
+TEST_F(Handlers, ANodeThatIsExcludedAndNotKnownIsWarnedOf) {
+  backend_.add_node(node("n1", 8));
+  const auto warnings = [&](const std::string& names) {
+    return body_of(ada_.post("/v1/jobs?file=a.yaml", hello + ("exclude: " + names + "\n")))
+        .at("warnings");
+  };
+  EXPECT_EQ(warnings("[n3, n2]").at(0),
+            "a.yaml: job \"hello\": exclude: no node is called n2 yet; 'busbar nodes' lists them");
+  backend_.add_node(node("n2", 8));
+  EXPECT_EQ(warnings("n2").size(), 0U);
+}
+
 TEST_F(Handlers, AnImpossibleJobIsUnsatisfiable) {
   backend_.add_node(node("n1", 8));
   const std::string text =
@@ -253,7 +278,14 @@ TEST_F(Handlers, TokensAreMadeListedAndRevokedByTheirUserOrAnOperator) {
   EXPECT_EQ(body_of(root_.get("/v1/tokens"))["tokens"].size(), 1U);
   refusal(bob_, "POST", "/v1/tokens", 403, R"({"user": "root"})");
   refusal(root_, "POST", "/v1/tokens", 404, R"({"user": "no-such-user-here"})");
-  refusal(ada_, "POST", "/v1/tokens", 400, R"({"expires": "2020-01-01T00:00:00Z"})");
+  for (const char* wrong : {"2020-01-01T00:00:00Z", "-5d", "now", "soon", "unlimited"}) {
+    const std::string said =
+        refusal(ada_, "POST", "/v1/tokens", 400, R"({"expires": ")" + std::string(wrong) + "\"}");
+    EXPECT_NE(said.find("such as 30d"), std::string::npos) << said;
+    EXPECT_NE(said.find("never"), std::string::npos) << said;
+  }
+  EXPECT_EQ(body_of(root_.post("/v1/tokens", R"({"expires": "30d"})"))["expires"],
+            token["expires"]);
   EXPECT_EQ(body_of(root_.post("/v1/tokens", R"({"expires": "never"})"))["expires"], nullptr);
 
   const std::string path = "/v1/tokens/" + token["id"].get<std::string>();

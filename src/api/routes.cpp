@@ -11,7 +11,7 @@ namespace busbar::api {
 namespace {
 
 constexpr Route table[] = {
-    {"POST", "/v1/jobs", submit_jobs, "directory file", Who::user, job_file_bytes_max},
+    {"POST", "/v1/jobs", submit_jobs, "directory file check", Who::user, job_file_bytes_max},
     {"POST", "/v1/plan", plan_jobs, "directory file", Who::user, job_file_bytes_max},
     {"GET", "/v1/jobs", list_jobs, "state user tenant name label order limit page"},
     {"GET", "/v1/jobs/{ref}", show_job},
@@ -128,8 +128,11 @@ Outcome dispatch(const Request& request, const Caller& caller, const Replica& re
     return response;
   }
   if (routed->route->who != Who::everyone && !caller.known) {
+    const bool tried = !request.header("authorization").empty();
     Response response =
-        error_response(401, "unauthenticated", "this address needs a token",
+        error_response(401, "unauthenticated",
+                       tried ? "the token was not accepted: it is wrong, has expired or was revoked"
+                             : "this address needs a token",
                        "send 'Authorization: Bearer TOKEN' with the token of your token file");
     response.headers.emplace_back("WWW-Authenticate", "Bearer");
     return response;

@@ -1,4 +1,7 @@
 // POST /v1/jobs.
+#include <algorithm>
+#include <set>
+
 #include "api/answers.hpp"
 #include "api/handlers.hpp"
 #include "api/job_files.hpp"
@@ -46,6 +49,26 @@ void name_jobs(const Kept& kept, const Committed& committed, SubmittedView& view
   });
 }
 
+// Such a node may come later, so it is no error; more often the name is mistyped.
+void warn_of_unknown_nodes(const Call& call, const std::string& file_name, JobFile& file) {
+  const auto excludes = [](const Job& job) { return !job.exclude.empty(); };
+  if (std::none_of(file.jobs.begin(), file.jobs.end(), excludes)) return;
+  looking(call.replica, call.backend, [&](const Lens& lens) {
+    std::set<std::string_view> known;
+    for (const auto& record : lens.view.state.nodes()) known.insert(record.node.name);
+    for (const Job& job : file.jobs) {
+      const auto unknown =
+          std::find_if(job.exclude.begin(), job.exclude.end(),
+                       [&](const std::string& name) { return !known.contains(name); });
+      if (unknown != job.exclude.end())
+        file.warnings.push_back(file_name + ": job \"" + job.name +
+                                "\": exclude: no node is called " + printable(*unknown) +
+                                " yet; 'busbar nodes' lists them");
+    }
+    return 0;
+  });
+}
+
 }  // namespace
 
 Result<JobFile> read_submission(const Call& call) {
@@ -75,6 +98,7 @@ Result<JobFile> read_submission(const Call& call) {
     if (job.deadline_unix_ms != 0)
       job.deadline_at = call.backend.tick_of_unix_ms(job.deadline_unix_ms);
   }
+  warn_of_unknown_nodes(call, context.file_name, file);
   return file;
 }
 
@@ -87,9 +111,16 @@ std::uint64_t units_of(const Job& job) {
 Outcome submit_jobs(const Call& call) {
   const auto allowed = call.backend.may_submit(call.caller.user);
   if (!allowed.ok()) return error_response(allowed.error());
+  const std::string_view check = call.query("check");
+  if (!check.empty() && check != "true" && check != "false")
+    return error_response(Error{Errc::invalid, "check= must be true or false"});
   BUSBAR_API_TRY(file, read_submission(call));
   SubmittedView view;
   view.warnings = std::move(file.warnings);
+  if (check == "true") {
+    view.revision = call.replica.revision();
+    return json_response(view);
+  }
   for (const Job& job : file.jobs) view.jobs.push_back({JobId(), job.name, units_of(job)});
   SubmitJobs command;
   command.user = call.caller.user;

@@ -57,6 +57,15 @@ Error only_for_others(std::string_view what) {
   return {Errc::denied, "only an operator may " + std::string(what) + " tokens of others"};
 }
 
+// "30d" means "+30d" here: a token lasts from now on.
+Result<std::int64_t> read_expiry(const std::string& text, std::int64_t now) {
+  const auto moment = parse_moment(parse_span(text).ok() ? "+" + text : text, now);
+  if (moment.ok() && *moment > now) return *moment;
+  return {Errc::invalid, "expires: '" + printable(text) +
+                             "' is no time ahead; write how long, such as 30d, a moment such as "
+                             "2030-01-31T08:00:00Z, or never"};
+}
+
 Result<TokenFacts> read_wish(const Call& call, std::int64_t now) {
   static constexpr std::string_view allowed[] = {"user", "expires", "read_only"};
   BUSBAR_TRY(fields, parse_body(call.request, allowed));
@@ -76,8 +85,7 @@ Result<TokenFacts> read_wish(const Call& call, std::int64_t now) {
   if (const BodyField* expires = find_field(fields, "expires")) {
     facts.expires_unix_ms = 0;
     if (expires->text != "never") {
-      BUSBAR_TRY(moment, parse_moment(expires->text, now));
-      if (moment <= now) return {Errc::invalid, "expires: must lie ahead, or be never"};
+      BUSBAR_TRY(moment, read_expiry(expires->text, now));
       facts.expires_unix_ms = moment;
     }
   }
