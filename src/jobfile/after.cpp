@@ -22,7 +22,7 @@ class Resolver {
       return list.refuse(problems_,
                          fmt::format("found {}; write a list of at most {} names, such as [prep, "
                                      "train:any, 1234]",
-                                     found(*list.value), dependencies_max));
+                                     found_many(*list.value, yaml::Kind::list), dependencies_max));
     for (std::size_t i = 0; i < list->items.size(); ++i) read_one(list.child(i), position);
   }
 

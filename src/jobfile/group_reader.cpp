@@ -131,7 +131,7 @@ void read_environment(const Field& field, Problems& problems, Variables& out) {
                         fmt::format("found {}; write a map of at most {} variables, such as "
                                     "{{OMP_NUM_THREADS: 4}}. Nothing is inherited from your shell: "
                                     "name what you need",
-                                    found(*field.value), variables_max));
+                                    found_many(*field.value, yaml::Kind::map), variables_max));
   for (std::size_t i = 0; i < field->items.size(); ++i) {
     const Field item = field.child(i);
     if (const auto good = check_variable_name(item->key); !good)
@@ -218,7 +218,7 @@ void warn_shared_files(const MapReader& fields, const GroupContext& context, con
   if (context.coupling != Coupling::loose || group.count.max < 2) return;
   const auto warn = [&](std::string_view name, std::string_view pattern) {
     const Field field = fields.find(name);
-    if (!field || pattern.find("%a") != std::string_view::npos) return;
+    if (!field || pattern.find("%a") != std::string_view::npos || pattern == "/dev/null") return;
     field.refuse(
         *context.warnings,
         fmt::format("all {} tasks write to the same file; add %a for one each", group.count.max));

@@ -202,9 +202,10 @@ void read_labels(const MapReader& fields, std::vector<Label>& out) {
   if (!field) return;
   Problems& problems = fields.problems();
   if (!field.is(yaml::Kind::map) || field->items.size() > labels_max)
-    return field.refuse(problems, fmt::format("found {}; write a map of at most {} labels, such as "
-                                              "{{project: melt}}",
-                                              found(*field.value), labels_max));
+    return field.refuse(problems,
+                        fmt::format("found {}; write a map of at most {} labels, such as "
+                                    "{{project: melt}}",
+                                    found_many(*field.value, yaml::Kind::map), labels_max));
   for (std::size_t i = 0; i < field->items.size(); ++i) {
     const Field item = field.child(i);
     const auto good = check_word(item->key, "a label's name");
@@ -291,9 +292,10 @@ class JobFileReader {
     const Field list = fields.find("groups");
     if (!list) return add_group(read_group(fields, context), job);
     if (!list.is(yaml::Kind::list) || list->items.empty() || list->items.size() > groups_max)
-      return list.refuse(problems_, fmt::format("found {}; write a list of 1 to {} groups, each "
-                                                "with a name",
-                                                found(*list.value), groups_max));
+      return list.refuse(problems_,
+                         fmt::format("found {}; write a list of 1 to {} groups, each "
+                                     "with a name",
+                                     found_many(*list.value, yaml::Kind::list), groups_max));
     context.several_groups = list->items.size() > 1;
     std::set<std::string> names;
     std::int64_t units = 0;

@@ -84,7 +84,7 @@ constexpr Row rows[] = {
     {"resources: {a: 1.5}",
      "a.yaml:1:16: resources.a: \"1.5\" is not a whole number; write a whole number from 0 to "
      "1000000000"},
-    {"any_of: []", "a.yaml:1:9: any_of: found a list; write a list of 1 to 16 alternatives"},
+    {"any_of: []", "a.yaml:1:9: any_of: found an empty list; write a list of 1 to 16 alternatives"},
     {"any_of: {gpus: 1}", "a.yaml:1:9: any_of: found a map; write a list of 1 to 16 alternatives"},
     {"any_of: [{gpuz: 1}]",
      "a.yaml:1:11: any_of[0]: unknown field \"gpuz\"; did you mean \"gpus\"?"},
@@ -346,7 +346,7 @@ constexpr Row rows[] = {
     {"groups: {}",
      "a.yaml:1:9: groups: found a map; write a list of 1 to 64 groups, each with a name"},
     {"groups: []",
-     "a.yaml:1:9: groups: found a list; write a list of 1 to 64 groups, each with a name"},
+     "a.yaml:1:9: groups: found an empty list; write a list of 1 to 64 groups, each with a name"},
     {"groups: [{run: x}]",
      "a.yaml:1:10: groups[0]: the field \"name\" is missing; every group has one"},
     {"groups: [{name: a}, {name: a}]", "a.yaml:1:28: groups[1].name: two groups are called \"a\""},

@@ -328,6 +328,7 @@ TEST(JobFile, TasksThatShareAFileAreTold) {
             std::vector<std::string>{"runs/melt.yaml:2:9: output: all 9 tasks write to the same "
                                      "file; add %a for one each"});
   EXPECT_TRUE(read_good("array: 1-9\noutput: log%a\nrun: x").warnings.empty());
+  EXPECT_TRUE(read_good("array: 1-9\noutput: /dev/null\nrun: x").warnings.empty());
 }
 
 TEST(JobFile, BoundsOfAFile) {

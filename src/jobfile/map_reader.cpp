@@ -76,6 +76,13 @@ std::string found(const yaml::Value& value) {
   return std::string(yaml::kind_words(value.kind));
 }
 
+std::string found_many(const yaml::Value& value, yaml::Kind wanted) {
+  if (value.kind != wanted) return found(value);
+  const char* kind = wanted == yaml::Kind::list ? "list" : "map";
+  if (value.items.empty()) return fmt::format("an empty {}", kind);
+  return fmt::format("a {} of {}", kind, value.items.size());
+}
+
 std::string either(Names words) {
   std::string out;
   for (std::size_t i = 0; i < words.size(); ++i) {

@@ -77,6 +77,8 @@ bool read_texts(const Field& field, Problems& problems, std::vector<std::string>
 std::string either(Names words);
 // What stands there, for messages: the text in quotes, or "a list".
 std::string found(const yaml::Value& value);
+// The same where a list or map is wanted: one of another length is "a list of 20", "an empty list".
+std::string found_many(const yaml::Value& value, yaml::Kind wanted);
 
 class MapReader {
  public:

@@ -114,9 +114,10 @@ void read_named(const MapReader& fields, Resources& out) {
   if (!field) return;
   Problems& problems = fields.problems();
   if (!field.is(yaml::Kind::map) || field->items.size() > names_max)
-    return field.refuse(problems, fmt::format("found {}; write a map of at most {} names and whole "
-                                              "numbers, such as {{matlab: 1}}",
-                                              found(*field.value), names_max));
+    return field.refuse(problems,
+                        fmt::format("found {}; write a map of at most {} names and whole "
+                                    "numbers, such as {{matlab: 1}}",
+                                    found_many(*field.value, yaml::Kind::map), names_max));
   out.named.clear();
   for (std::size_t i = 0; i < field->items.size(); ++i) {
     const Field item = field.child(i);
@@ -173,7 +174,7 @@ std::vector<Alternative> read_alternatives(const MapReader& fields) {
   Problems& problems = fields.problems();
   if (!list.is(yaml::Kind::list) || list->items.empty() || list->items.size() > alternatives_max) {
     list.refuse(problems, fmt::format("found {}; write a list of 1 to {} alternatives",
-                                      found(*list.value), alternatives_max));
+                                      found_many(*list.value, yaml::Kind::list), alternatives_max));
     return {base};
   }
   std::vector<Alternative> out;

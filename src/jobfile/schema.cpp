@@ -84,8 +84,8 @@ std::string json_schema() {
   out["title"] = "Busbar job file";
   out["description"] =
       "One document of a Busbar job file. A file may hold several documents, or one list of them; "
-      "they are submitted together or not at all. Scalars are those of YAML 1.2. What needs "
-      "several "
+      "they are submitted together or not at all. Scalars are those of YAML 1.2: "
+      "readers of YAML 1.1, such as PyYAML, take an unquoted `on:` for true. What needs several "
       "fields or documents at once is checked by Busbar itself.";
   out["anyOf"] = {{{"$ref", "#/$defs/scope_job"}},
                   {{"type", "array"},
