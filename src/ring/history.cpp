@@ -1,6 +1,7 @@
 #include "ring/history.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "model/names.hpp"
 
@@ -38,10 +39,10 @@ HistoryRow ended_row(const core::State& before, const Ended& ended, Tick at) {
   row.granted = attempt->granted;
   row.started = attempt->started;
   row.final = ended.next == UnitNext::closed;
+  std::set<NodeId> seen;  // several groups may have claims on one node
   for (const auto& claim : attempt->allocation.claims) {
-    if (!row.nodes.empty()) row.nodes += ',';
     const Node& node = before.find(claim.node)->node;
-    row.nodes += node.name;
+    if (seen.insert(claim.node).second) row.nodes += (row.nodes.empty() ? "" : ",") + node.name;
     row.simulated = row.simulated || node.simulated;
     row.cores += claim.cores;
     row.memory += claim.memory;
