@@ -33,6 +33,24 @@ Said lab(std::vector<std::string> words) {
   return said;
 }
 
+TEST(LabUsage, WrongUseIsASentenceThatSaysWhereToLook) {
+  struct Row {
+    std::vector<std::string> words;
+    std::string sentence;
+  };
+  const Row table[] = {
+      {{"journal", "bogus"}, "busbar: `busbar journal` needs one of these after it: export, "},
+      {{"journal"}, "busbar: `busbar journal` needs one of these after it: export, "},
+      {{"journal", "export", "--from", "x"}, "busbar: journal export: could not convert: --from"},
+      {{"journal", "verify"}, "busbar: journal verify: STATE_DIR is required; "}};
+  for (const Row& row : table) {
+    const Said said = lab(row.words);
+    EXPECT_EQ(said.code, exit_usage);
+    EXPECT_TRUE(said.trouble.starts_with(row.sentence)) << said.trouble;
+  }
+  EXPECT_EQ(lab({"journal", "export", "--help"}).code, exit_fine);
+}
+
 // A store of two jobs, submitted and partly cancelled, with its live State beside it.
 class Lab : public ::testing::Test {
  protected:

@@ -1,10 +1,32 @@
 #include <CLI/CLI.hpp>
 #include <busbar_build.hpp>
+#include <cctype>
 #include <ostream>
 
+#include "base/text.hpp"
 #include "lab/journal_tool.hpp"
 
 namespace busbar::lab {
+namespace {
+
+// What is wrong with the command line, and where to look.
+std::string usage_sentence(const CLI::App& journal, const CLI::Error& error) {
+  const auto chosen = journal.get_subcommands();
+  if (!chosen.empty()) {
+    const std::string name = chosen.front()->get_name();
+    std::string text = error.what();
+    if (text.size() > 1 && std::islower(static_cast<unsigned char>(text[1])) != 0)
+      text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+    return "busbar: journal " + name + ": " + printable(text, 300) + "; `busbar journal " + name +
+           " --help` shows how\n";
+  }
+  std::string names;
+  for (const auto* command : journal.get_subcommands({}))
+    names += (names.empty() ? "" : ", ") + command->get_name();
+  return "busbar: `busbar journal` needs one of these after it: " + names + "\n";
+}
+
+}  // namespace
 
 int run_lab(int count, const char* const* words, std::ostream& out, std::ostream& trouble) {
   CLI::App app("Offline tool for Busbar's journals.", "busbar-lab");
@@ -39,7 +61,9 @@ int run_lab(int count, const char* const* words, std::ostream& out, std::ostream
   try {
     app.parse(count, words);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error, out, trouble) == 0 ? exit_fine : exit_usage;
+    if (error.get_exit_code() == 0) return app.exit(error, out, trouble);
+    trouble << usage_sentence(*journal, error);
+    return exit_usage;
   }
   if (exporting->parsed()) {
     ExportRange range{Revision(from), Revision(to), std::nullopt};
