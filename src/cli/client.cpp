@@ -126,6 +126,19 @@ Error Client::unreachable(std::string_view why) const {
                       endpoint_.socket, why)};
 }
 
+Error Client::not_let_in() const {
+  if (token_.empty())
+    return {Errc::denied,
+            fmt::format("{} needs a token; name the file it is in by --token-file or "
+                        "BUSBAR_TOKEN_FILE. `busbar token create` makes one, on that machine",
+                        endpoint_.url)};
+  return {Errc::denied,
+          fmt::format("{} did not accept the token in {}: it is wrong, has expired or was revoked. "
+                      "Name another file by --token-file or BUSBAR_TOKEN_FILE; `busbar token "
+                      "create` makes a new token, on that machine",
+                      endpoint_.url, endpoint_.token_file)};
+}
+
 void Client::prepare(const Request& request) {
   CURL* curl = handle_->curl;
   curl_easy_reset(curl);
@@ -189,6 +202,7 @@ Result<Response> Client::send_once(const Request& request, bool& safe_to_repeat)
                                         endpoint_.url)};
     return unreachable(curl_easy_strerror(code));
   }
+  if (sink.response.status == 401) return not_let_in();
   if (sink.response.status >= 400) return api_error(sink.response);
   return std::move(sink.response);
 }

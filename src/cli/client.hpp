@@ -67,6 +67,7 @@ class Client {
   Result<Response> send(const Request& request);
   Result<Response> send_once(const Request& request, bool& safe_to_repeat);
   Error unreachable(std::string_view why) const;
+  Error not_let_in() const;
 
   Endpoint endpoint_;
   std::unique_ptr<Handle> handle_;

@@ -280,9 +280,7 @@ int token_create(const Context& context, const TokenOptions& options) {
   Json body = Json::object();
   if (!options.user.empty()) body["user"] = options.user;
   if (options.read_only) body["read_only"] = true;
-  const bool span =
-      !options.expires.empty() && parse_span(options.expires).ok() && options.expires != "never";
-  if (!options.expires.empty()) body["expires"] = (span ? "+" : "") + options.expires;
+  if (!options.expires.empty()) body["expires"] = options.expires;
   if (!options.file.empty() && access(options.file.c_str(), F_OK) == 0)
     return context.fail({Errc::invalid, fmt::format("the file {} is there already", options.file)});
   auto answer = context.post("/v1/tokens", body);
@@ -327,6 +325,10 @@ int token_list(const Context& context) {
 
 int token_revoke(const Context& context, const std::string& id) {
   auto response = context.client.remove("/v1/tokens/" + escape(id));
+  if (!response.ok() && response.error().code == Errc::not_found)
+    return context.fail({Errc::not_found, fmt::format("there is no token {} of yours; `busbar "
+                                                      "token list` shows the ids",
+                                                      id)});
   if (!response.ok()) return context.fail(response.error());
   return answer_changed(context, Result<Json>(Json::parse(response->body, nullptr, false)));
 }

@@ -327,6 +327,13 @@ void add_globals(Tree& t) {
   t.app.footer("`busbar COMMAND --help` shows a command's options; docs/cli.md has examples.");
 }
 
+// usage.hpp turns these words into those of --help before they are read.
+void add_help(Tree& t) {
+  CLI::App* help =
+      add(t, "help", "Show what a command does and its options", [](const Context&) { return 0; });
+  help->add_option("command", t.references, "Command");
+}
+
 void add_version(Tree& t) {
   add(t, "version", "Print the version", [](const Context& c) {
     if (c.json)
@@ -351,6 +358,7 @@ std::unique_ptr<Tree> make_tree() {
   add_reservations(*tree);
   add_daemon(*tree);
   add_tokens(*tree);
+  add_help(*tree);
   add_version(*tree);
   return tree;
 }
@@ -361,7 +369,7 @@ int main_of(int count, char** words) {
   signal(SIGPIPE, SIG_DFL);
   const auto tree = make_tree();
   const std::vector<std::string> given(words + 1, words + std::max(count, 1));
-  const Line line = split_line(tree->app, given);
+  const Line line = split_line(tree->app, asking_help(tree->app, given));
   tree->command = line.verbatim;
   try {
     // CLI11 takes words from the end.

@@ -153,6 +153,7 @@ TEST(Usage, ASentenceWithTheNearestNameAndCode2) {
       {{"node"}, "`busbar node` needs one of these after it: fence"},
       {{"node", "fence"}, "node is required; `busbar node fence --help`"},
       {{"run"}, "say what to run"},
+      {{"help", "psx"}, "there is no command psx; did you mean ps? "},
       {{"run", "--corse", "2", "ls"},
        "`busbar run` has no option --corse; did you mean --cores? "}};
   for (const auto& [words, sentence] : table) {
@@ -160,6 +161,24 @@ TEST(Usage, ASentenceWithTheNearestNameAndCode2) {
     EXPECT_EQ(exit_of(words), 2);
     const std::string said = testing::internal::GetCapturedStderr();
     EXPECT_TRUE(said.starts_with(std::string("busbar: ") + sentence)) << said;
+  }
+}
+
+TEST(Help, OfEveryCommandAsItsOwnOptionSaysIt) {
+  const std::pair<std::vector<std::string>, std::vector<std::string>> table[] = {
+      {{"help"}, {"--help"}},
+      {{"help", "ps"}, {"ps", "--help"}},
+      {{"help", "run"}, {"run", "--help"}},
+      {{"help", "token", "create"}, {"token", "create", "--help"}},
+      {{"--no-color", "help", "ps"}, {"--no-color", "ps", "--help"}}};
+  for (const auto& [asked, option] : table) {
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(exit_of(asked), 0);
+    const std::string said = testing::internal::GetCapturedStdout();
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(exit_of(option), 0);
+    EXPECT_EQ(said, testing::internal::GetCapturedStdout());
+    EXPECT_NE(said.find("Usage: busbar"), std::string::npos) << said;
   }
 }
 

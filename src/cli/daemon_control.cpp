@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,10 +33,29 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   return out;
 }
 
-void make_folders(const std::string& path) {
+// Makes what is missing of the path. The first thing that could not be made is the reason.
+Result<Ok> make_state_folder(const std::string& path) {
+  int trouble = 0;
+  const auto make = [&trouble](const std::string& folder, mode_t mode) {
+    if (mkdir(folder.c_str(), mode) != 0 && errno != EEXIST && trouble == 0) trouble = errno;
+  };
   for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1))
-    mkdir(path.substr(0, at).c_str(), 0755);
-  mkdir(path.c_str(), 0700);
+    make(path.substr(0, at), 0755);
+  make(path, 0700);
+  struct stat about {};
+  if (stat(path.c_str(), &about) != 0)
+    return {Errc::denied,
+            fmt::format("the state folder {} cannot be made ({}); name another one with --state",
+                        path, std::strerror(trouble != 0 ? trouble : errno))};
+  if (!S_ISDIR(about.st_mode))
+    return {Errc::invalid, fmt::format("{} is no folder; name one with --state", path)};
+  struct statvfs system {};
+  const bool sealed = statvfs(path.c_str(), &system) == 0 && (system.f_flag & ST_RDONLY) != 0;
+  if (sealed || access(path.c_str(), W_OK | X_OK) != 0)
+    return {Errc::denied,
+            fmt::format("the state folder {} cannot be written ({}); name another one with --state",
+                        path, std::strerror(sealed ? EROFS : errno))};
+  return Ok{};
 }
 
 std::string last_lines(const std::string& path) {
@@ -99,6 +119,7 @@ pid_t running_daemon(const std::string& state) {
 struct Places {
   std::string state;
   std::string socket;
+  std::string text;  // the whole configuration
 };
 
 // The value of `key: "value"` as busbard writes it.
@@ -142,7 +163,9 @@ Result<Places> places_of(std::vector<std::string> words) {
     const std::string_view said = trim(text);
     return {Errc::invalid, std::string(said.starts_with("busbard: ") ? said.substr(9) : said)};
   }
-  return Places{quoted_value(text, "state_directory: \""), quoted_value(text, "  socket: \"")};
+  Places out{quoted_value(text, "state_directory: \""), quoted_value(text, "  socket: \""), {}};
+  out.text = std::move(text);
+  return out;
 }
 
 void print_up(const Context& context, const Places& places, bool started) {
@@ -150,6 +173,37 @@ void print_up(const Context& context, const Places& places, bool started) {
   const Json told = {
       {"socket", places.socket}, {"state_directory", places.state}, {"started", started}};
   context.out(told.dump(2) + "\n");
+}
+
+// What was asked for and the daemon that answers does not have; "" when it is as asked for.
+std::string options_in_vain(const UpOptions& options, const Places& places) {
+  Client client({places.socket, "", "", ""});
+  const auto response = client.get("/v1/config");
+  const Json answer = response.ok() ? Json::parse(response->body, nullptr, false) : Json::object();
+  const std::string now = answer.is_object() ? answer.value("text", "") : "";
+  if (now == places.text) return "";
+  std::string out;
+  const auto add = [&out](bool given, const char* option) {
+    if (given) out += (out.empty() ? "" : " and ") + std::string(option);
+  };
+  const std::string state = quoted_value(now, "state_directory: \"");
+  add(!options.state.empty() && !state.empty() && state != places.state, "--state");
+  add(!options.config.empty(), "--config");
+  add(!options.simulate.empty(), "--simulate");
+  return out;
+}
+
+int already_up(const Context& context, const UpOptions& options, const Places& places) {
+  const std::string vain = options_in_vain(options, places);
+  if (!vain.empty())
+    return context.fail(
+        {Errc::conflict,
+         fmt::format("a daemon already answers at {}, and with another configuration: {} would "
+                     "have no effect. Stop it first with `busbar down`; jobs go on",
+                     places.socket, vain)});
+  context.note(fmt::format("a daemon already answers at {}", places.socket));
+  print_up(context, places, false);
+  return 0;
 }
 
 int start_daemon(const Context& context, const std::vector<std::string>& words,
@@ -196,15 +250,9 @@ int up(const Context& context, const UpOptions& options) {
   for (const auto& devices : options.simulate) words.insert(words.end(), {"--simulate", devices});
   auto places = places_of(words);
   if (!places.ok()) return context.fail(places.error());
-  if (answers(places->socket)) {
-    context.note(fmt::format("a daemon already answers at {}", places->socket));
-    print_up(context, *places, false);
-    return 0;
-  }
-  make_folders(places->state);
-  if (access(places->state.c_str(), W_OK | X_OK) != 0)
-    return context.fail({Errc::denied, fmt::format("the state folder {} cannot be used: {}",
-                                                   places->state, std::strerror(errno))});
+  if (answers(places->socket)) return already_up(context, options, *places);
+  const auto made = make_state_folder(places->state);
+  if (!made.ok()) return context.fail(made.error());
   if (options.foreground) {
     auto argv = pointers(words);
     execvp(argv[0], argv.data());

@@ -39,8 +39,11 @@ class Watch {
     const bool said = said_held_;
     said_held_ = held;
     if (!held || said) return false;
-    context_.note(fmt::format("job {} does not start: {}; `busbar release {}` lets it go",
-                              reference_, text_at(job, "reason"), reference_));
+    const std::string reason = text_at(job, "reason");
+    const bool remedy_said = reason.find("busbar release") != std::string::npos;
+    context_.note(fmt::format(
+        "job {} does not start: {}{}", reference_, reason,
+        remedy_said ? "" : fmt::format("; `busbar release {}` lets it go", reference_)));
     return failed_to_start(context_, reference_);
   }
 

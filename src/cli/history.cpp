@@ -12,6 +12,10 @@ constexpr std::int64_t rows_a_page = 1'000;
 constexpr std::size_t pages_max = 50;
 constexpr std::size_t past_shown_max = 10;
 
+double seconds_between(const std::string& from, const std::string& to) {
+  return static_cast<double>(std::max<std::int64_t>(0, unix_ms_of(to) - unix_ms_of(from))) / 1000;
+}
+
 std::string attempt_name(const Json& row) {
   const auto attempt = integer_at(row, "attempt");
   return attempt == 0 ? text_at(row, "ref") : fmt::format("{}#{}", text_at(row, "ref"), attempt);
@@ -28,9 +32,23 @@ std::string seconds_or_dash(const Json& of, const char* field) {
   return seconds > 0 ? short_seconds(seconds) : "-";
 }
 
+// "-" only for what never started.
+std::string ran_words(bool started, double seconds) {
+  return started ? short_seconds(seconds) : "-";
+}
+
 std::string bytes_or_dash(const Json& of, const char* field) {
   const auto bytes = integer_at(of, field);
   return bytes > 0 ? short_bytes(bytes) : "-";
+}
+
+// An attempt whose node was lost has no usage, but it ran from its start to its end.
+std::string ran_of(const Json& row) {
+  const std::string started = text_at(row, "started");
+  const double used = number_at(object_at(row, "usage"), "wall_seconds");
+  return ran_words(!started.empty(), used > 0 || started.empty()
+                                         ? used
+                                         : seconds_between(started, text_at(row, "ended")));
 }
 
 std::string nodes_of(const Json& row) {
@@ -85,10 +103,6 @@ void add_row(const Json& row, Json& job) {
     job["started"] = started;
 }
 
-double seconds_between(const std::string& from, const std::string& to) {
-  return static_cast<double>(std::max<std::int64_t>(0, unix_ms_of(to) - unix_ms_of(from))) / 1000;
-}
-
 // "40 COMPLETED", "3 COMPLETED, 1 FAILED"; a job of one unit has one state.
 std::string states_of(const Json& job) {
   const Json& states = object_at(job, "states");
@@ -117,7 +131,8 @@ int history_by_job(const Context& context, const HistoryOptions& options) {
     const std::string states = states_of(job);
     table.add({id, text_at(job, "name"), text_at(job, "user"), states,
                fmt::format("{}", integer_at(job, "attempts")),
-               short_seconds(number_at(job, "wait_seconds")), seconds_or_dash(job, "ran_seconds"),
+               short_seconds(number_at(job, "wait_seconds")),
+               ran_words(!text_at(job, "started").empty(), number_at(job, "ran_seconds")),
                seconds_or_dash(job, "cpu_seconds"), bytes_or_dash(job, "memory_peak_bytes"),
                bytes_or_dash(job, "written_bytes"), flag_at(job, "simulated") ? "simulated" : ""},
               state_colour(states.substr(states.rfind(' ') + 1)), 3);
@@ -162,11 +177,10 @@ std::string past_table(const Json& rows, std::size_t count_max, const Screen& sc
   Table table({"ATTEMPT", "STATE", "EXIT", "RAN", "CPU", "PEAK", "READ", "WRITTEN", "ON", ""});
   for (const Json* row : order) {
     const Json& usage = object_at(*row, "usage");
-    table.add({attempt_name(*row), text_at(*row, "state"), exit_of(*row),
-               seconds_or_dash(usage, "wall_seconds"), seconds_or_dash(usage, "cpu_seconds"),
-               bytes_or_dash(usage, "memory_peak_bytes"), bytes_or_dash(usage, "read_bytes"),
-               bytes_or_dash(usage, "written_bytes"), nodes_of(*row),
-               text_at(object_at(*row, "exit"), "detail")},
+    table.add({attempt_name(*row), text_at(*row, "state"), exit_of(*row), ran_of(*row),
+               seconds_or_dash(usage, "cpu_seconds"), bytes_or_dash(usage, "memory_peak_bytes"),
+               bytes_or_dash(usage, "read_bytes"), bytes_or_dash(usage, "written_bytes"),
+               nodes_of(*row), text_at(object_at(*row, "exit"), "detail")},
               state_colour(text_at(*row, "state")), 1);
   }
   return table.text(screen);
@@ -208,12 +222,12 @@ int history(const Context& context, const HistoryOptions& given) {
       continue;
     }
     const Json& usage = object_at(row, "usage");
-    table.add({attempt_name(row), text_at(row, "job_name"), text_at(row, "user"),
-               text_at(row, "state"), exit_of(row), short_seconds(number_at(row, "wait_seconds")),
-               seconds_or_dash(usage, "wall_seconds"), seconds_or_dash(usage, "cpu_seconds"),
-               bytes_or_dash(usage, "memory_peak_bytes"), nodes_of(row),
-               text_at(object_at(row, "exit"), "detail")},
-              state_colour(text_at(row, "state")), 3);
+    table.add(
+        {attempt_name(row), text_at(row, "job_name"), text_at(row, "user"), text_at(row, "state"),
+         exit_of(row), short_seconds(number_at(row, "wait_seconds")), ran_of(row),
+         seconds_or_dash(usage, "cpu_seconds"), bytes_or_dash(usage, "memory_peak_bytes"),
+         nodes_of(row), text_at(object_at(row, "exit"), "detail")},
+        state_colour(text_at(row, "state")), 3);
   }
   context.show(table, "no ended attempts");
   return 0;

@@ -30,11 +30,11 @@ Json rows() {
 
 TEST(PastTable, FailuresFirstAlignedAndNothingOfWhatNeverRan) {
   EXPECT_EQ(past_table(rows(), 9, {}),
-            "ATTEMPT  STATE      EXIT  RAN   CPU   PEAK  READ  WRITTEN  ON\n"
-            "65       CANCELLED  -     -     -     -     -     -\n"
-            "65_1#1   FAILED     7     2.0s  1.5s  4M    -     -        n2  why\n"
-            "65_1#2   COMPLETED  0     20s   12s   2M    1M    -        n1\n"
-            "66#1     COMPLETED  0     -     0s    -     -     -        n1\n");
+            "ATTEMPT  STATE      EXIT  RAN    CPU   PEAK  READ  WRITTEN  ON\n"
+            "65       CANCELLED  -     -      -     -     -     -\n"
+            "65_1#1   FAILED     7     2.0s   1.5s  4M    -     -        n2  why\n"
+            "65_1#2   COMPLETED  0     20s    12s   2M    1M    -        n1\n"
+            "66#1     COMPLETED  0     0.50s  0s    -     -     -        n1\n");
 }
 
 TEST(PastTable, SaysWhatRanOnSimulatedDevices) {

@@ -205,9 +205,11 @@ int show(const Context& context, const std::string& reference) {
          text_at(job, "submitted") + "  " + relative(text_at(job, "submitted"), now));
     line(context, "started", text_at(job, "started"));
     line(context, "ended", text_at(job, "ended"));
-    for (const auto& group : list_at(job, "groups")) {
-      line(context, "directory", text_at(group, "working_directory"));
-      line(context, "output", text_at(group, "output"));
+    for (const char* field : {"working_directory", "output"}) {
+      const char* name = std::string_view(field) == "output" ? field : "directory";
+      std::set<std::string> told;  // groups often share them
+      for (const auto& group : list_at(job, "groups"))
+        if (told.insert(text_at(group, field)).second) line(context, name, text_at(group, field));
     }
     if (!list_at(job, "attempts").empty()) context.out("attempts\n");
     for (const auto& attempt : list_at(job, "attempts")) show_attempt(context, attempt, now);

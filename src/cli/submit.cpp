@@ -124,10 +124,27 @@ Result<std::vector<std::string>> read_files(const std::vector<std::string>& name
   return texts;
 }
 
-Result<Json> post_job(const Context& context, const std::string& path, const std::string& body,
-                      const std::string& file) {
-  const Query query = {{"directory", current_directory()}, {"file", file == "-" ? "stdin" : file}};
-  BUSBAR_TRY(response, context.client.post(path, body, query, "application/yaml"));
+struct Named {  // a job file as it is sent
+  std::string file;
+  std::string body;
+};
+
+// Fails with the file's name: what the cluster says against a job does not name it, unlike what
+// its reader says.
+int refused(const Context& context, Error error, const std::string& file) {
+  const std::string name = file == "-" ? "stdin:" : file + ":";
+  const bool of_job = error.code == Errc::invalid || error.code == Errc::unsatisfiable ||
+                      error.code == Errc::not_found || error.code == Errc::conflict;
+  if (of_job && !error.text.starts_with(name)) error.text = name + " " + error.text;
+  return context.fail(error);
+}
+
+Result<Json> post_job(const Context& context, const std::string& path, const Named& job,
+                      bool only_check = false) {
+  const std::string file = job.file == "-" ? "stdin" : job.file;
+  Query query = {{"directory", current_directory()}, {"file", file}};
+  if (only_check) query.push_back({"check", "true"});
+  BUSBAR_TRY(response, context.client.post(path, job.body, query, "application/yaml"));
   Json answer = Json::parse(response.body, nullptr, false);
   if (!answer.is_object()) return {Errc::corrupt, "the daemon's answer is not JSON"};
   return answer;
@@ -233,12 +250,20 @@ int submit(const Context& context, const std::vector<std::string>& files, const 
           files[i], said));
   auto options = with_numbers(context, given);
   if (!options.ok()) return context.fail(options.error());
-  std::vector<std::string> ids;
+  std::vector<Named> jobs;
   for (std::size_t i = 0; i < files.size(); ++i) {
     auto body = body_of(files[i], (*texts)[i], *options);
     if (!body.ok()) return context.fail(body.error());
-    auto answer = post_job(context, "/v1/jobs", *body, files[i]);
-    if (!answer.ok()) return context.fail(answer.error());
+    jobs.push_back({files[i], std::move(*body)});
+  }
+  for (std::size_t i = 0; i < jobs.size() && jobs.size() > 1; ++i) {
+    const auto checked = post_job(context, "/v1/jobs", jobs[i], true);
+    if (!checked.ok()) return refused(context, checked.error(), jobs[i].file);
+  }
+  std::vector<std::string> ids;
+  for (const Named& named : jobs) {
+    auto answer = post_job(context, "/v1/jobs", named);
+    if (!answer.ok()) return refused(context, answer.error(), named.file);
     print_submitted(context, *answer);
     for (const auto& job : list_at(*answer, "jobs"))
       ids.push_back(fmt::format("{}", integer_at(job, "id")));
@@ -247,9 +272,8 @@ int submit(const Context& context, const std::vector<std::string>& files, const 
 }
 
 Result<std::string> submit_one(const Context& context, const Json& job) {
-  BUSBAR_TRY(answer,
-             post_job(context, "/v1/jobs", job.dump(-1, ' ', false, Json::error_handler_t::replace),
-                      "command line"));
+  const std::string body = job.dump(-1, ' ', false, Json::error_handler_t::replace);
+  BUSBAR_TRY(answer, post_job(context, "/v1/jobs", {"command line", body}));
   const Json& jobs = list_at(answer, "jobs");
   if (jobs.empty()) return {Errc::corrupt, "the daemon's answer names no job"};
   return fmt::format("{}", integer_at(jobs.front(), "id"));
@@ -276,8 +300,8 @@ int plan(const Context& context, const std::string& file) {
   if (!text.ok()) return context.fail(text.error());
   auto body = body_of(file, *text, {});
   if (!body.ok()) return context.fail(body.error());
-  auto answer = post_job(context, "/v1/plan", *body, file);
-  if (!answer.ok()) return context.fail(answer.error());
+  auto answer = post_job(context, "/v1/plan", {file, std::move(*body)});
+  if (!answer.ok()) return refused(context, answer.error(), file);
   if (context.json) return context.out(answer->dump(2) + "\n"), 0;
   bool possible = true;
   for (const auto& job : list_at(*answer, "jobs")) {

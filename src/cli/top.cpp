@@ -109,6 +109,13 @@ std::string where_or_why(const Json& job, std::int64_t now) {
   return out;
 }
 
+// "3r 5w 10": running, waiting, of all; "2h" between them where units are held.
+std::string units_words(const Json& units) {
+  const std::int64_t held = integer_at(units, "held");
+  return fmt::format("{}r {}w {}{}", integer_at(units, "running"), integer_at(units, "waiting"),
+                     held > 0 ? fmt::format("{}h ", held) : "", integer_at(units, "total"));
+}
+
 }  // namespace
 
 std::vector<std::string> top_frame(const TopAnswers& answers, const Screen& screen,
@@ -129,10 +136,8 @@ std::vector<std::string> top_frame(const TopAnswers& answers, const Screen& scre
     const Json& units = object_at(job, "units");
     const std::string state = text_at(job, "state");
     table.add({fmt::format("{}", integer_at(job, "id")), cut(text_at(job, "name"), 20),
-               text_at(job, "user"), state,
-               fmt::format("{}r {}w {}", integer_at(units, "running"), integer_at(units, "waiting"),
-                           integer_at(units, "total")),
-               time_of(job, now), wants_words(job), where_or_why(job, now)},
+               text_at(job, "user"), state, units_words(units), time_of(job, now), wants_words(job),
+               where_or_why(job, now)},
               state_colour(state), 3);
   }
   const std::string text = table.empty() ? "" : table.text(screen);

@@ -44,6 +44,13 @@ TEST(TopFrame, SaysWhatIsSimulated) {
   EXPECT_NE(frame[6].find("H100:4 (simulated)"), std::string::npos) << frame[6];
 }
 
+TEST(TopFrame, HeldUnitsAreCounted) {
+  TopAnswers answers = sample();
+  answers.jobs["jobs"][0]["units"] = {{"running", 0}, {"waiting", 3}, {"held", 2}, {"total", 9}};
+  const auto frame = top_frame(answers, {}, 40, 0, now);
+  EXPECT_NE(frame[7].find("PENDING  0r 3w 2h 9  "), std::string::npos) << frame[7];
+}
+
 TEST(TopFrame, AJobThatTellsHowFarItIsShowsIt) {
   TopAnswers answers = sample();
   answers.jobs["jobs"][1]["progress"] = {

@@ -91,6 +91,16 @@ Line split_line(const CLI::App& app, const std::vector<std::string>& words) {
   return out;
 }
 
+std::vector<std::string> asking_help(const CLI::App& app, std::vector<std::string> words) {
+  const std::size_t at = next_plain(app, nullptr, words, 0);
+  if (at == words.size() || words[at] != "help") return words;
+  words.erase(words.begin() + static_cast<std::ptrdiff_t>(at));
+  const std::size_t next = next_plain(app, nullptr, words, at);
+  if (next == words.size() || command_named(app, words[next]) != nullptr)
+    words.emplace_back("--help");
+  return words;
+}
+
 std::string usage_sentence(const CLI::App& app, const std::vector<std::string>& words,
                            const CLI::Error& error) {
   const std::size_t at = next_plain(app, nullptr, words, 0);

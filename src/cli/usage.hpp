@@ -20,6 +20,9 @@ struct Line {
 // `words` without the program's name.
 Line split_line(const CLI::App& app, const std::vector<std::string>& words);
 
+// `busbar help ps` in the words of `busbar ps --help`; other words as they are.
+std::vector<std::string> asking_help(const CLI::App& app, std::vector<std::string> words);
+
 // A sentence, and where to find help.
 std::string usage_sentence(const CLI::App& app, const std::vector<std::string>& words,
                            const CLI::Error& error);

@@ -27,6 +27,15 @@ SMALL = "cores: 0.02\n"
 # --- control
 
 
+def together_a_job_finds_busbar_and_tells_how_far_it_is(own):
+    job = own.submit(f"name: telling\n{SMALL}run: |\n  busbar progress 3 --total 10\n"
+                     "  command -v busbar > telling.at; sleep 60\n")[0]
+    told = wait_until("it has told", lambda: own.show(job).get("progress"))
+    equal((told["work_done"], told["work_total"]), (3, 10), "what it told")
+    own.cli("cancel", job, code=0)
+    own.wait(job)
+
+
 def together_hold_and_release(own):
     job = own.submit(f"name: held\nhold: true\n{SMALL}run: true\n")[0]
     time.sleep(0.3)

@@ -76,7 +76,8 @@ CONFIGS = [
     ("a default tenant that is none", "default_tenant: nobody\n", ["default_tenant"]),
     ("a wrong address", "listen: {tcp: somewhere}\n",
      ["listen.tcp", "somewhere", "127.0.0.1:7433"]),
-    ("an open address without TLS", "listen: {tcp: '0.0.0.0:0'}\n", ["tls"]),
+    ("an open address without TLS", "listen: {tcp: '0.0.0.0:0'}\n",
+     ["busbard.yaml:1:15", "listen.tcp", "tls"]),
 ]
 
 
@@ -100,9 +101,11 @@ def config_case(what, text, words):
     def case():
         own = Daemon(text)
         try:
-            done = start_and_fail(own)
-            equal(done.returncode, 2, f"the exit code ({done.stderr.strip()})")
-            holds_words(done.stderr, words, "the error")
+            for more in ([], ["--check"]):
+                done = start_and_fail(own, *more)
+                equal(done.returncode, 2, f"the exit code {more} ({done.stderr.strip()})")
+                holds_words(done.stderr, words, f"the error {more}")
+            equal(list(own.state.iterdir()), [], "nothing is made in the state folder")
         finally:
             own.close()
     case.__name__ = "config_" + what.replace(" ", "_")
@@ -132,6 +135,30 @@ def running_command_line_mistakes(own):
     equal(done.code, 3, "a folder")
     own.write("long.yaml", "# " + "x" * (1 << 20) + "\n" + BASE)
     holds_words(own.cli("submit", "long.yaml").err, ["long.yaml", "1 MB"], "a long file")
+
+
+def running_several_files_are_submitted_together_or_not_at_all(own):
+    own.write("good.yaml", "name: good\nrun: true\n")
+    own.write("more.yaml", "name: more\nrun: true\n")
+    before = newest_job(own)
+    for text, place in (("run: [true\n", "bad.yaml:"), ("run: true\ncoers: 2\n", "bad.yaml:2:1")):
+        own.write("bad.yaml", text)
+        done = own.cli("submit", "good.yaml", "bad.yaml")
+        equal(done.code, 3, "refused")
+        equal(done.out, "", "nothing was submitted")
+        holds_words(done.err, [place], "the file and the place")
+    equal(newest_job(own), before, "the first file was not submitted either")
+    done = own.cli("submit", "-q", "good.yaml", "more.yaml", code=0)
+    equal(len(done.out.split()), 2, "both")
+
+
+def running_what_the_cluster_refuses_names_the_file(own):
+    own.write("b07.yaml", "name: b07\ntenant: nobody\nrun: true\n")
+    for verb in ("submit", "plan"):
+        done = own.cli(verb, "b07.yaml")
+        equal(done.code, 3, verb)
+        expect(done.err.startswith('busbar: b07.yaml: job "b07": there is no tenant "nobody"'),
+               "the file, the job, the reason", done.err)
 
 
 def running_several_problems_at_once(own):
@@ -174,6 +201,15 @@ def raw(own, data, address=None):
     finally:
         connection.close()
     return answer.decode(errors="replace")
+
+
+def running_tokens_that_are_none(own):
+    done = own.cli("token", "revoke", "nonsense")
+    equal(done.code, 3, "no such token")
+    holds_words(done.err, ["nonsense", "busbar token list"], "how to find the right one")
+    done = own.cli("token", "create", "--expires=-5d")
+    equal(done.code, 3, "a token of the past")
+    holds_words(done.err, ["-5d", "30d", "never"], "what to write instead")
 
 
 def running_malformed_http(own):
@@ -229,6 +265,13 @@ def running_socket_in_use(own):
 
 def running_up_twice(own):
     holds_words(own.cli("up", code=0).err, ["already"], "up of a daemon that runs")
+    own.cli("up", "--state", own.state, "--config", own.config, code=0)
+    other = own.write("other.yaml", "archive: true")
+    for options in (["--simulate", "4:A100"], ["--config", other]):
+        done = own.cli("up", *options)
+        equal(done.code, 3, f"{options}: a daemon runs, and otherwise ({done.text})")
+        holds_words(done.err, ["already", options[0], "no effect", "busbar down"], "what to do")
+    equal(own.get("/healthz")["status"], "ok", "the daemon goes on")
 
 
 # --- doors and surroundings
@@ -272,7 +315,12 @@ def alone_token_and_host_on_tcp():
         url = {"BUSBAR_URL": f"http://127.0.0.1:{port}"}
         done = own.cli("ps", environment=url)
         equal(done.code, 3, f"without a token ({done.text})")
-        holds_words(done.err, ["token"], "the remedy")
+        holds_words(done.err, ["token", "--token-file"], "the remedy")
+        wrong = own.write("wrong", token[:-1] + ("1" if token[-1] == "0" else "0"))
+        done = own.cli("ps", environment=dict(url, BUSBAR_TOKEN_FILE=str(wrong)))
+        equal(done.code, 3, f"with a wrong token ({done.text})")
+        holds_words(done.err, ["not accept", str(wrong), "--token-file", "BUSBAR_TOKEN_FILE"],
+                    "which token, and the remedy")
         own.cli("ps", environment=dict(url, BUSBAR_TOKEN_FILE=str(tokens[0])), code=0)
 
 
@@ -328,6 +376,45 @@ def alone_state_is_a_file():
         own.close()
 
 
+def alone_up_where_no_state_can_be():
+    own = Daemon()
+    try:
+        file = own.write("file", "")
+        table = [(file, "is no folder"), (file / "x", "Not a directory"),
+                 ("/proc/busbar", "cannot be made")]
+        for state, words in table:
+            done = own.cli("up", "--state", state, environment={"BUSBAR_STATE": ""})
+            equal(done.code, 3, f"{state} ({done.text})")
+            holds_words(done.err, [str(state), words, "--state"], "place, reason and remedy")
+    finally:
+        own.close()
+
+
+def alone_read_only_file_system():
+    own = Daemon()
+    try:
+        sealed = own.work / "sealed"
+        sealed.mkdir(mode=0o755)
+        mount = ["unshare", "--map-root-user", "--mount", "sh", "-c",
+                 'mount -t tmpfs -o ro,mode=755 none "$0" && exec "$@"', str(sealed)]
+        if not shutil.which("unshare") or subprocess.run([*mount, "true"], check=False,
+                                                         capture_output=True).returncode:
+            skip("nothing can be mounted here")
+        for program, prefix in (("busbard", "cannot be written"), ("busbar up", "cannot be")):
+            for state in (sealed, sealed / "x"):
+                words = program.split()
+                done = subprocess.run(
+                    [*mount, str(BIN / words[0]), *words[1:], "--state", str(state)], text=True,
+                    capture_output=True, check=False, stdin=subprocess.DEVNULL, cwd="/",
+                    env=dict(own.environment, BUSBAR_STATE=""), timeout=PATIENCE_S)
+                expect(done.returncode in (1, 3), f"{words} exited {done.returncode}", done.stderr)
+                holds_words(done.stderr, [str(state), "read-only file system", "name another"],
+                            f"{program} {state}")
+                expect("chmod" not in done.stderr, "no mode helps there", done.stderr)
+    finally:
+        own.close()
+
+
 def alone_damaged_journal():
     own = Daemon()
     try:
@@ -350,7 +437,7 @@ def alone_missing_configuration():
         done = subprocess.run([BIN / "busbard", "--simulate", "many:H100"], text=True, check=False,
                               capture_output=True, env=own.environment)
         equal(done.returncode, 2, "a wrong option")
-        holds_words(done.stderr, ["many:H100", "8:H100"], "what was wrong, what is right")
+        holds_words(done.stderr, ["many:H100", "8:H100", "1024"], "what was wrong, what is right")
         done = subprocess.run([BIN / "busbard", "--no-such"], text=True, check=False,
                               capture_output=True, env=own.environment)
         equal(done.returncode, 2, "an unknown option")
