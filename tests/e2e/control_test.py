@@ -338,10 +338,15 @@ def turn_interrupt_while_the_daemon_is_gone(own):
 
 
 def turn_tokens_over_tcp(own):
+    def url_of_start(number):
+        """Its port is told a moment after it answers."""
+        ports = wait_until("the port is told", lambda: re.findall(
+            r"TCP port (\d+)", own.log_text())[number - 1:])
+        return f"http://127.0.0.1:{ports[0]}"
     own.stop()
     own.config.write_text(CONFIG + 'listen: {tcp: "127.0.0.1:0"}\n')
     own.start()
-    url = "http://127.0.0.1:" + re.findall(r"TCP port (\d+)", own.log_text())[-1]
+    url = url_of_start(1)
     kept = own.work / "kept.token"
     own.cli("token", "create", "--file", kept, code=0)
     equal(kept.stat().st_mode & 0o777, 0o600, "its file is private")
@@ -359,7 +364,7 @@ def turn_tokens_over_tcp(own):
         expect(not any(secret in path.read_text() for secret in secrets), "only hashes are kept")
     own.stop()
     own.start()
-    url = "http://127.0.0.1:" + re.findall(r"TCP port (\d+)", own.log_text())[-1]
+    url = url_of_start(2)
     far = ("--url", url, "--token-file", kept)
     own.cli(*far, "ps", code=0)
     for token in own.ask("token", "list")["tokens"]:
