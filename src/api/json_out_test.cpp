@@ -58,7 +58,9 @@ TEST(Targets, AreSplitAndDecoded) {
   EXPECT_EQ(request.query.at("name"), "a b");
   EXPECT_EQ(request.query.at("x"), "1 2");
   EXPECT_EQ(request.query.at("flag"), "");
-  for (const char* wrong : {"", "v1", "/a?x=%4", "/a?x=%gg", "/a?x=1&x=2"}) {
+  using namespace std::string_view_literals;
+  for (const std::string_view wrong :
+       {""sv, "v1"sv, "/a?x=%4"sv, "/a?x=%gg"sv, "/a?x=1&x=2"sv, "/a?x=%00"sv, "/a?x=\0"sv}) {
     Request other;
     EXPECT_FALSE(parse_target(wrong, other).ok()) << wrong;
   }

@@ -69,12 +69,14 @@ Result<std::string> percent_decode(std::string_view text, bool plus_is_space) {
     } else {
       const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
       const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
-      if (high < 0 || low < 0 || (high == 0 && low == 0))
+      if (high < 0 || low < 0)
         return {Errc::invalid, "the address '" + printable(text) +
                                    "' has a percent sign that no two hex digits follow"};
       decoded += static_cast<char>(high * 16 + low);
       i += 2;
     }
+    if (decoded.back() == '\0')
+      return {Errc::invalid, "the address '" + printable(text) + "' has a zero byte"};
   }
   return decoded;
 }
