@@ -4,15 +4,19 @@
 import contextlib
 import os
 import pathlib
+import pwd
 import random
+import resource
+import shutil
 import signal
+import socket
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 
-from harness import (BIN, Daemon, Refused, Runner, cases_of, daemon, equal, expect, holds_words,
-                     print_log, skip, wait_until)
+from harness import (BIN, Refused, Runner, cases_of, daemon, equal, expect, holds_words, skip,
+                     wait_until)
 
 CONFIG = """log_level: info
 limits: {units_per_job: 1000000}
@@ -87,6 +91,39 @@ def together_output_through_a_link_is_refused(own):
     own.cli("cancel", job, code=0)
 
 
+def together_clients_that_stall_are_dropped_and_nobody_waits_for_them(own):
+    """One sends nothing after its first word, one a byte a second: 10 s for a header, no more."""
+    begin = time.monotonic()
+    slow = []
+    for text in (b"GET", b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        client.connect(str(own.socket))
+        client.settimeout(1)
+        slow.append((client, text))
+    dropped = set()
+    while len(dropped) < 2 and time.monotonic() - begin < 20:
+        asked = time.monotonic()
+        own.get("/v1/status")
+        expect(time.monotonic() - asked < 2, "others are answered at once")
+        for number, (client, text) in enumerate(slow):
+            second = int(time.monotonic() - begin)
+            with contextlib.suppress(BrokenPipeError):
+                if number == 1 and second < len(text) or second == 0:
+                    client.sendall(text[second:second + 1])
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                try:
+                    gone = client.recv(100) == b""
+                except ConnectionResetError:
+                    gone = True
+                if gone:
+                    dropped.add(number)
+        time.sleep(0.5)
+    took = time.monotonic() - begin
+    equal(dropped, {0, 1}, f"both are dropped (after {took:.0f} s)")
+    expect(took > 8, "not before their time", took)
+
+
 def together_names_that_are_not_text(own):
     """Bytes that are no UTF-8, control characters, a path for a name: refused with the place."""
     for body in (b"name: caf\xe9\nrun: true\n", b"name: \"a\x01b\"\nrun: true\n",
@@ -142,65 +179,124 @@ def turn_files_of_one_and_ten_megabytes(own):
     holds_words(done.err, ["ten.yaml", "1"], "the refusal")
 
 
-# --- a disk that is full
+# --- a machine that gives nothing more
 
 
-def alone_a_full_disk_loses_nothing():
-    """Commands are refused with a sentence, ends of running jobs are kept, space heals it."""
-    with tempfile.TemporaryDirectory(prefix="bb-full-") as folder:
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "busbar-test",
-                           folder], capture_output=True, check=False).returncode != 0:
-            skip("no small file system can be made here")
-        own = Daemon("limits: {units_per_job: 1000}\n")
-        try:
-            own.state = pathlib.Path(folder) / "state"
-            own.state.mkdir(mode=0o700)
-            own.socket = own.state / "busbar.sock"
-            own.environment.update(BUSBAR_STATE=str(own.state), BUSBAR_SOCKET=str(own.socket))
-            own.start()
-            fill_and_heal(own, pathlib.Path(folder))
-        except Exception:
-            print_log(own)
-            raise
-        finally:
-            own.close()
-            subprocess.run(["umount", "-l", folder], check=False)
+def alone_without_another_process_launches_fail_and_are_tried_again():
+    """The supervisor may not fork: that is the machine's fault, not the job's."""
+    with daemon(start=False) as own:
+        plain = own.command
+        if os.geteuid() == 0:  # whom no limit of processes binds
+            if not shutil.which("setpriv") or not shutil.which("prlimit"):
+                skip("setpriv or prlimit is not installed")
+            nobody = pwd.getpwnam("nobody")
+            for path in (own.state, own.work):
+                os.chown(path, nobody.pw_uid, nobody.pw_gid)
+            own.command = lambda: ["setpriv", f"--reuid={nobody.pw_uid}",
+                                   f"--regid={nobody.pw_gid}", "--clear-groups", *plain()]
+        own.start()
+        shim = wait_until("the supervisor runs", own.shim_pids)[0]
+        prefix = own.command()[:-len(plain())]
+        before = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+
+        def bound(most):
+            words = [*prefix, "prlimit", "--pid", str(shim), f"--nproc={most}:"]
+            subprocess.run(words, check=True)
+
+        bound(0)
+        path = own.write("job.yaml", f"name: forks\n{SMALL}run: exit 7\n")
+        job = int(own.cli("submit", "--quiet", path, code=0, prefix=prefix).out)
+        wait_until("a launch has failed", lambda: own.history(job))
+        row = own.history(job)[0]
+        equal(row["exit"]["cause"], "launch_failed", "the cause")
+        holds_words(row["exit"]["detail"], ["cannot start another process"], "the reason")
+        bound("unlimited" if before == resource.RLIM_INFINITY else before)
+        with contextlib.suppress(Refused):
+            own.post(f"/v1/jobs/{job}/release")  # three failures hold it
+        equal(own.wait(job)["exit_code"], 7, "it runs as soon as it can")
 
 
-def fill_and_heal(own, folder):
-    running = own.submit(f"name: running\n{SMALL}run: while [ ! -e go ]; do sleep 0.05; done\n")[0]
-    own.wait(running, until="running")
-    ballast = folder / "ballast"
-    with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x" * 65536)
-    acknowledged, refusal = [], None
-    for number in range(3000):
-        try:
-            acknowledged += own.submit(
-                f"name: fill{number}\nhold: true\nrun: 'true # {'x' * 4000}{number}'\n")
-        except Refused as why:
-            refusal = why
-            break
-    expect(refusal is not None and refusal.status in (503, 507), "a full disk refuses", refusal)
-    holds_words(str(refusal.body), ["space"], "the refusal")
-    own.write("go", "")
-    time.sleep(1)
-    ballast.unlink()
-    wait_until("space heals it", lambda: submit_again(own))
-    equal(own.wait(running)["state"], "COMPLETED", "the job that ended on the full disk")
-    own.kill()
-    own.start()
-    for job in acknowledged:
-        expect(own.show(job)["state"] == "PENDING", "what was acknowledged is there", job)
-    equal(own.history(running)[0]["state"], "COMPLETED", "its end after a start")
+def alone_without_descriptors_the_daemon_waits():
+    """New connections wait, jobs run on and end, nothing is lost, and it goes on afterwards."""
+    with daemon() as own:
+        job = own.submit(f"name: runs\n{SMALL}"
+                         "run: while [ ! -e go ]; do sleep 0.05; done; exit 3\n")[0]
+        own.wait(job, until="running")
+        pid = own.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        answers = []
+
+        def ask():
+            answers.append(own.submit(f"name: late\n{SMALL}run: exit 4\n")[0])
+
+        asker = threading.Thread(target=ask)
+        asker.start()
+        own.write("go", "")
+        time.sleep(1.5)
+        equal(answers, [], "it cannot be taken yet")
+        equal(own.process.poll(), None, "the daemon lives")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        asker.join(30)
+        equal(len(answers), 1, "the request that waited is answered")
+        equal(own.wait(job)["exit_code"], 3, "the job that ended meanwhile")
+        equal(own.wait(answers[0])["exit_code"], 4, "the new one")
 
 
-def submit_again(own):
-    try:
-        return own.submit(f"name: after\n{SMALL}run: 'true'\n")
-    except (Refused, OSError):
-        return None
+# --- other users
+
+
+@contextlib.contextmanager
+def with_another_user(config=""):
+    """A daemon whose socket others reach: (daemon, user, words before a command of that user)."""
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        skip("only root can act as another user")
+    nobody = pwd.getpwnam("nobody")
+    prefix = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    if subprocess.run([*prefix, BIN / "busbar", "version"], capture_output=True,
+                      check=False).returncode:
+        skip(f"nobody cannot run {BIN / 'busbar'}")
+    with daemon(start=False) as own:
+        reach = own.home / "reach"
+        reach.mkdir(mode=0o755)
+        own.socket = reach / "busbar.sock"
+        own.environment["BUSBAR_SOCKET"] = str(own.socket)
+        own.config.write_text(f"listen: {{socket: {own.socket}{config}}}\n")
+        own.start()
+        yield own, nobody, prefix
+
+
+def alone_a_log_never_leads_to_a_file_of_others():
+    """A user lays links where her log was; an operator who reads it sees nothing of root's."""
+    with with_another_user() as (own, nobody, prefix):
+        secret = own.home / "secret"
+        secret.mkdir(mode=0o700)
+        (secret / "out.txt").write_text("root's own\n")
+        theirs = own.home / "theirs"
+        theirs.mkdir()
+        os.chown(theirs, nobody.pw_uid, nobody.pw_gid)
+        swaps = {"file": "rm logs/out.txt; ln -s {secret}/out.txt logs/out.txt",
+                 "folder": "mv logs old; ln -s {secret} logs",
+                 "pipe": "rm logs/out.txt; mkfifo logs/out.txt"}
+        for name, swap in swaps.items():
+            text = (f"name: {name}\n{SMALL}directory: {theirs}\noutput: logs/out.txt\n"
+                    f"run: 'echo mine; {swap.format(secret=secret)}'\n")
+            job = own.cli("submit", "--quiet", "-", code=0, standard_input=text,
+                          prefix=prefix).out.strip()
+            equal(own.wait(job)["state"], "COMPLETED", name)
+            for reader in ((), prefix):
+                done = own.cli("logs", job, prefix=reader)
+                equal((done.out, done.code), ("", 3), f"{name}: the log as {reader or 'root'}")
+            shutil.rmtree(theirs / "old", ignore_errors=True)
+            if (theirs / "logs").is_symlink():
+                (theirs / "logs").unlink()
+            else:
+                shutil.rmtree(theirs / "logs")
+        text = (f"name: up\n{SMALL}directory: {theirs}\noutput: ../secret/%x.txt\nrun: echo no\n"
+                "restart: {on: [node], backoff: 50ms}\n")
+        job = own.cli("submit", "--quiet", "-", code=0, standard_input=text, prefix=prefix).out
+        wait_until("a path upwards opens nothing", lambda: own.show(job.strip())["units"]["held"])
+        equal([path.name for path in secret.iterdir()], ["out.txt"], "root's folder")
 
 
 # --- supervisors that die
