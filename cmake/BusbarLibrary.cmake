@@ -5,6 +5,9 @@
 #   [TEST_SYSTEM name...] more system libraries for the unit tests only
 #   [TEST_LABELS l...]   labels for the unit tests
 #   [TEST_TIMEOUT s]     seconds one test case may take; default 120
+#   [PRECOMPILE h...]    <headers> compiled once under sanitizers, where time is short, for NAME;
+#   [TEST_PRECOMPILE h...] and for its tests. Every other build compiles without, and so finds what
+#                        a file forgot to include
 # )
 #
 # Globs the folder recursively (folders below with an own CMakeLists.txt are not its business):
@@ -96,8 +99,8 @@ function(busbar_header_test name)
 endfunction()
 
 function(busbar_library name)
-  cmake_parse_arguments(arg "" "PROGRAM;TEST_TIMEOUT" "DEPS;SYSTEM;TEST_SYSTEM;TEST_LABELS"
-                        ${ARGN})
+  cmake_parse_arguments(arg "" "PROGRAM;TEST_TIMEOUT"
+                        "DEPS;SYSTEM;TEST_SYSTEM;TEST_LABELS;PRECOMPILE;TEST_PRECOMPILE" ${ARGN})
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "busbar_library(${name}): unknown argument ${arg_UNPARSED_ARGUMENTS}")
   endif()
@@ -120,6 +123,9 @@ function(busbar_library name)
     add_library(${name} STATIC ${sources})
     target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
     target_link_libraries(${name} PUBLIC ${arg_DEPS} PRIVATE ${system})
+    if(BUSBAR_SANITIZE AND arg_PRECOMPILE)
+      target_precompile_headers(${name} PRIVATE ${arg_PRECOMPILE})
+    endif()
   else()
     add_library(${name} INTERFACE)
     target_include_directories(${name} INTERFACE ${PROJECT_SOURCE_DIR}/src)
@@ -151,7 +157,12 @@ function(busbar_library name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} ${arg_DEPS} ${system} ${test_system}
                           GTest::gtest_main rapidcheck)
-    target_precompile_headers(${name}_test REUSE_FROM busbar_test_pch)
+    if(BUSBAR_SANITIZE AND arg_TEST_PRECOMPILE)
+      target_precompile_headers(${name}_test PRIVATE <gtest/gtest.h> <rapidcheck/gtest.h>
+                                ${arg_TEST_PRECOMPILE})
+    else()
+      target_precompile_headers(${name}_test REUSE_FROM busbar_test_pch)
+    endif()
     busbar_add_gtest(${name}_test TIMEOUT ${arg_TEST_TIMEOUT}
                      LABELS ${name} ${arg_TEST_LABELS})
   endif()

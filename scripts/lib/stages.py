@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 
 from suite import LOGS, ROOT, Counts, Stage
@@ -20,10 +21,10 @@ PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
 KILL_TEST = ROOT / "tests" / "e2e" / "kill_test.py"
 # Long tests of tests/ carry one of these labels and have a stage of their own.
 STAGE_LABELS = "^(docs|tidy|e2e|long)$"
-ASAN_LIBRARIES = ["base", "model", "match", "core"]
+ASAN_LIBRARIES = ["base", "model", "match", "core", "store", "sim", "shim", "engine_local"]
 FUZZ_SEEDS = {name: ["tests/jobfiles/good", "tests/jobfiles/bad", "examples"]
               for name in ("yaml", "job_file")}
-TSAN_LIBRARIES = ["store"]
+TSAN_LIBRARIES = ["store", "api", "daemon"]
 SETUP_SET = "--test"  # ./scripts/test --full takes all
 FUZZ_SHARE_S_MAX = 10  # a look at every commit; scripts/campaign and nights fuzz for long
 
@@ -121,52 +122,52 @@ def sanitizer_tests(preset, libraries):
     return [f"{name}_test" for name in libraries if f"{name}_test" in targets]
 
 
-def run_sanitizer(context, preset, libraries, optional):
-    """Builds and runs the libraries' tests one by one; optional ones only while time lasts."""
+def sanitizer_options(reports):
+    """What a program or any child of it finds becomes a file of `reports`."""
+    found = f"log_path={reports}/found"
+    return {
+        "ASAN_OPTIONS": f"detect_leaks=1:strict_string_checks=1:{found}",
+        "UBSAN_OPTIONS": f"print_stacktrace=1:halt_on_error=1:{found}",
+        "TSAN_OPTIONS": f"halt_on_error=1:{found}",
+        "GTEST_OUTPUT": f"xml:{reports}/",
+        "RC_PARAMS": "max_success=30",
+    }
+
+
+def run_sanitizer(context, preset, libraries):
+    """Builds the libraries' tests in one go, then runs them side by side: many only wait."""
     code, text = context.command(["cmake", "--preset", preset])
     if code != 0:
         return count_text(text, code)
-    total = Counts()
-    environment = {
-        "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1",
-        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-        "TSAN_OPTIONS": "halt_on_error=1",
-        "RC_PARAMS": "max_success=30",
-    }
     build = ROOT / "build" / preset
-    for target in sanitizer_tests(preset, libraries):
-        if optional and total.passed and context.left_s() < 0.4 * context.stage.budget_s:
-            context.say(f"{target}: no time left in this stage, left out")
-            continue
-        code, text = context.command(["ninja", "-C", build, "-j", JOBS, target])
-        if code != 0:
-            total.failed += 1
-            continue
-        total.add(run_gtest(context, find_program(build, target), environment))
-        context.say(f"{target}: {total.passed} passed, {total.failed} failed so far")
+    targets = sanitizer_tests(preset, libraries)
+    code, text = context.command(["ninja", "-C", build, "-k", "0", "-j", JOBS, *targets])
+    total = Counts(failed=int(code != 0))
+    context.say(f"built {', '.join(targets)}")
+    reports = LOGS / preset
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir()
+    reports.chmod(0o777)  # some tests switch to another user
+    code, text = context.command(
+        ["ctest", "--test-dir", build, "-j", JOBS, "--output-on-failure", "--no-tests=error",
+         "-R", f"^({'|'.join(targets)})$"], env=sanitizer_options(reports))
+    for report in sorted(reports.glob("*.xml")):
+        total.add(count_gtest(report))
+    for found in sorted(reports.glob("found.*")):
+        total.failed += 1
+        context.say(f"a finding: {found}")
+        context.log.write(found.read_text(errors="replace"))
+    if code != 0 and total.failed == 0:
+        total.failed = 1
     return total
 
 
-def find_program(build, name):
-    return next(path for path in sorted(build.rglob(name)) if path.is_file())
-
-
-def run_gtest(context, program, environment):
-    report = LOGS / f"{context.stage.name}-{program.name}.xml"
-    report.unlink(missing_ok=True)
-    code, text = context.command([program], env=dict(environment, GTEST_OUTPUT=f"xml:{report}"))
-    counts = count_gtest(report) if report.exists() else count_text(text, code)
-    if code != 0 and counts.failed == 0:
-        counts.failed = 1
-    return counts
-
-
 def run_asan(context):
-    return run_sanitizer(context, "asan", ASAN_LIBRARIES, optional=False)
+    return run_sanitizer(context, "asan", ASAN_LIBRARIES)
 
 
 def run_tsan(context):
-    return run_sanitizer(context, "tsan", TSAN_LIBRARIES, optional=True)
+    return run_sanitizer(context, "tsan", TSAN_LIBRARIES)
 
 
 def first_seed():
@@ -198,7 +199,8 @@ def fuzz_absent():
 
 def fuzz_inputs(name, found):
     """Folders to start from, the first of which receives what is found; and the dictionary."""
-    seeds = [ROOT / folder for folder in FUZZ_SEEDS.get(name, [])]
+    kept = f"tests/fuzz/corpus/{name}"
+    seeds = [ROOT / folder for folder in [kept, *FUZZ_SEEDS.get(name, [])]]
     words = ROOT / "tests" / "fuzz" / f"{name}.dict"
     return [found, *(seed for seed in seeds if seed.is_dir()),
             *([f"-dict={words}"] if words.exists() else [])]
@@ -254,8 +256,8 @@ DEV_STAGES = [
     Stage("e2e", "dev", 190, run_e2e, absent=e2e_absent),
 ]
 FULL_STAGES = [
-    Stage("asan", "sanitizers", 500, run_asan),
-    Stage("tsan", "sanitizers", 220, run_tsan),
+    Stage("asan", "sanitizers", 470, run_asan),
+    Stage("tsan", "sanitizers", 250, run_tsan),
     Stage("seeds", "seeds and fuzz", 240, run_seeds, absent=sim_absent),
     Stage("fuzz", "seeds and fuzz", 240, run_fuzz, absent=fuzz_absent),
     Stage("vm", "virtual machine", 240, run_vm),
