@@ -15,6 +15,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/moment.hpp"
 #include "base/units.hpp"
 #include "model/describe.hpp"
 #include "model/job.hpp"
@@ -122,10 +123,5 @@ std::string to_json(const T& value) {
   out.write(value);
   return out.take();
 }
-
-// "2026-01-31T08:00:00.000Z"
-std::string format_moment(std::int64_t unix_ms);
-// RFC 3339, or "now", or "+90m" (from `now_unix_ms`), as milliseconds since 1970.
-Result<std::int64_t> parse_moment(std::string_view text, std::int64_t now_unix_ms);
 
 }  // namespace busbar::api
