@@ -216,6 +216,7 @@ class LocalEngine::Loop {
     wish.cluster = options_.cluster;
     wish.node = node_.name;
     wish.shim_program = options_.shim_program;
+    wish.build = options_.shim_build;
     reconciler_ =
         std::make_unique<Reconciler>(wish, CoreBook(node_.numa), connection_, *machine_,
                                      [this](Command command) { report(std::move(command)); });

@@ -21,6 +21,7 @@ namespace busbar::local {
 struct LocalOptions {
   std::string state_directory;    // the shim's folder and, by default, scratch lie in it
   std::string shim_program;       // absolute path of busbar-shim
+  std::string shim_build;         // of that program; a running one of another becomes it
   std::string scratch_directory;  // gets a folder busbar-<installation>; "" in the state folder,
                                   // or in /var/tmp where users cannot reach that
   std::string cluster = "local";

@@ -160,20 +160,28 @@ void Reconciler::frame(std::string_view bytes, Tick now) {
   check_synchronised();
 }
 
+void Reconciler::ask_upgrade() {
+  shim::Upgrade upgrade;
+  upgrade.path = options_.shim_program;
+  send(upgrade);
+}
+
 void Reconciler::on(const shim::ShimHello& hello, Tick now) {
   if (greeted_) return;
   if (hello.version != shim::protocol_version) {
     if (upgrade_sent_ || options_.shim_program.empty()) return;
     upgrade_sent_ = true;
-    shim::Upgrade upgrade;
-    upgrade.path = options_.shim_program;
-    send(upgrade);
+    ask_upgrade();
     return;
   }
   greeted_ = true;
   list_open_ = true;  // the pages follow by themselves
   seen_.clear();
   asked_at_ = now;
+  const bool other_build = !options_.build.empty() && hello.build != options_.build;
+  if (!other_build || options_.shim_program.empty() || renewal_asked_) return;
+  renewal_asked_ = true;  // refused or not: with the same version the old one serves as well
+  ask_upgrade();
 }
 
 void Reconciler::ask_list(Tick now) {

@@ -28,7 +28,8 @@ namespace busbar::local {
 struct ReconcilerOptions {
   std::string cluster = "local";
   std::string node;
-  std::string shim_program;           // an older shim upgrades itself to this; "" never
+  std::string shim_program;           // another shim upgrades itself to this; "" never
+  std::string build;                  // of shim_program; "" any
   Span answer_wait = seconds(5);      // then a request is said again
   Span audit_interval = seconds(60);  // between full lists
   Span absence_settle = Span(300);
@@ -116,6 +117,7 @@ class Reconciler {
   void on(const T&, Tick) {}  // what only the daemon says
 
   void ask_list(Tick now);
+  void ask_upgrade();
   void list_complete(Tick now);
   // An attempt of our installation that no call has named.
   void sights(const std::string& name, bool running);
@@ -148,6 +150,7 @@ class Reconciler {
   bool greeted_ = false;  // the shim said hello on this connection
   bool linked_ = false;   // ... and listed what it holds
   bool upgrade_sent_ = false;
+  bool renewal_asked_ = false;  // of a shim of our version but another build: once
   bool unreachable_reported_ = false;
   bool reachable_reported_ = false;
   Tick asked_at_;  // the hello or the list that is not answered yet

@@ -97,6 +97,9 @@ class SimShim {
       if (at != held.end() && at->second.ended) held.erase(at);
     } else if (const auto* asked = std::get_if<shim::List>(&*message)) {
       list(asked->name);
+    } else if (const auto* upgrade = std::get_if<shim::Upgrade>(&*message)) {
+      upgrades.push_back(upgrade->path);
+      line_.answer(shim::encode(shim::Refused{"", "it cannot be run"}));
     }
   }
   void tick() {
@@ -114,6 +117,7 @@ class SimShim {
   };
   std::map<std::string, Attempt> held;
   std::map<std::string, int> starts;
+  std::vector<std::string> upgrades;
 
  private:
   void tell(const std::string& name) {
@@ -454,6 +458,28 @@ TEST(Reconciler, a_probe_that_gives_up_fails_the_attempt_with_its_sentence) {
   EXPECT_EQ(exit.cause, EndCause::exited);
   EXPECT_NE(exit.code, 0);
   EXPECT_EQ(exit.detail, "not ready within 5s");
+}
+
+TEST(Reconciler, a_shim_of_another_build_is_asked_once_to_become_ours_and_serves_anyhow) {
+  for (const std::string build : {"", "new"}) {
+    Quiet world;
+    world.options.shim_program = "/new/busbar-shim";
+    world.options.build = build;
+    world.open();
+    for (int round = 0; round < 2; ++round) {
+      world.connect(true);
+      world.run();
+      world.connect(false);
+      world.run();
+    }
+    world.connect(true);
+    world.run();
+    EXPECT_TRUE(world.synchronised);
+    EXPECT_EQ(world.sim.upgrades.size(), build.empty() ? 0U : 1U);
+    world.daemon->launch(launch_of(1), world.line.now);
+    world.run();
+    EXPECT_EQ(world.sim.starts.size(), 1U) << "it was refused, and the old one serves";
+  }
 }
 
 TEST(Reconciler, a_shim_that_stays_away_makes_the_node_unreachable) {
