@@ -30,6 +30,7 @@ local::LocalOptions Daemon::local_options() const {
   local::LocalOptions out;
   out.state_directory = config_.state_directory;
   out.shim_program = host::program_beside("busbar-shim");
+  out.shim_build = build_id;
   const std::string busbar = host::program_beside("busbar");
   if (busbar.starts_with('/')) out.programs_directory = busbar.substr(0, busbar.rfind('/'));
   out.scratch_directory = config_.node.scratch;
@@ -105,6 +106,10 @@ void Daemon::stop() {
   }
   house_woken_.notify_all();
   if (house_.joinable()) house_.join();
+  // What jobs told and still waits for its time would be lost.
+  if (loop_)
+    for (const AttemptProgress& report : progress_.due(clock_.read() + api::progress_interval))
+      loop_->post(report, {});
   if (loop_) loop_->stop();  // first: the loop's thread calls the engine
   if (engine_) engine_->close();
   if (journal_ && replica_ && journal_->wait_durable(ring_->state().revision(), seconds(10))) {
