@@ -277,6 +277,11 @@ TEST_F(Handlers, TokensAreMadeListedAndRevokedByTheirUserOrAnOperator) {
   EXPECT_EQ(body_of(bob_.get("/v1/tokens"))["tokens"].size(), 0U);
   EXPECT_EQ(body_of(root_.get("/v1/tokens"))["tokens"].size(), 1U);
   refusal(bob_, "POST", "/v1/tokens", 403, R"({"user": "root"})");
+  Caller carol = caller("carol", 1002);
+  carol.user.is_operator = true;
+  Asker operator_of_others(backend_, carol);
+  refusal(operator_of_others, "POST", "/v1/tokens", 403, R"({"user": "root"})");
+  EXPECT_EQ(operator_of_others.post("/v1/tokens", R"({"user": "daemon"})").status, 201);
   refusal(root_, "POST", "/v1/tokens", 404, R"({"user": "no-such-user-here"})");
   for (const char* wrong : {"2020-01-01T00:00:00Z", "-5d", "now", "soon", "unlimited"}) {
     const std::string said =
@@ -515,6 +520,8 @@ TEST_F(Handlers, AJobIsUpdatedByNamedFields) {
   const json shown = get("/v1/jobs/1");
   EXPECT_EQ(shown["name"], "b");
   EXPECT_EQ(shown["time_limit_seconds"], 7200);
+  EXPECT_EQ(ada_.ask("PATCH", "/v1/jobs/1", R"({"priority":-1000})").status, 200);
+  refusal(ada_, "PATCH", "/v1/jobs/1", 400, R"({"priority":1001})");
   EXPECT_NE(refusal(ada_, "PATCH", "/v1/jobs/1", 400, R"({"time_limt":"2h"})").find("time_limit"),
             std::string::npos);
   refusal(ada_, "PATCH", "/v1/jobs/1", 400, "{}");

@@ -243,8 +243,8 @@ Result<UpdateJob> read_patch(const Call& call) {
   if (const BodyField* priority = find_field(fields, "priority")) {
     const bool negative = priority->text.starts_with('-');
     const auto number = parse_count(std::string_view(priority->text).substr(negative ? 1 : 0));
-    if (!number.ok() || number.value() > 1'000'000)
-      return {Errc::invalid, "priority: must be a whole number from -1000000 to 1000000"};
+    if (!number.ok() || number.value() > 1000)  // as in a job file
+      return {Errc::invalid, "priority: must be a whole number from -1000 to 1000"};
     update.priority = static_cast<std::int32_t>(negative ? -number.value() : number.value());
   }
   if (const BodyField* parallel = find_field(fields, "parallel")) {

@@ -154,7 +154,8 @@ core::State Replica::copy() const {
 EventRead Replica::read_events(Revision after, std::size_t count_max) const {
   const std::lock_guard hold(kept_lock_);
   const Revision newest(revision_.load());
-  if (after < kept_after_ || after > newest) return {{}, newest, true};
+  if (after < kept_after_) return {{}, kept_after_, true};
+  if (after > newest) return {{}, newest, true};
   EventRead result{{}, after, false};
   const std::size_t first = after.value - kept_after_.value;  // revisions are consecutive
   for (std::size_t i = first; i < kept_.size() && result.events.size() < count_max; ++i) {

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <set>
@@ -101,6 +102,12 @@ class HttpServer : public Server {
     std::shared_ptr<Session> session;
   };
   using Place = std::list<Entry>::iterator;
+  using Holder = std::optional<std::uint32_t>;  // a user at the socket; all of TCP together
+
+  static Holder holder_of(const Session& session) {
+    return session.peer ? Holder(session.peer->uid) : Holder();
+  }
+  bool has_room_for(const Session& session) const;
 
   template <class Acceptor>
   asio::awaitable<void> accept_loop(Acceptor& acceptor, bool local);
@@ -124,7 +131,7 @@ class HttpServer : public Server {
 
   std::mutex lock_;
   std::list<Entry> sessions_;
-  std::map<std::uint32_t, std::size_t> per_user_;
+  std::map<Holder, std::size_t> held_;  // connections
   std::vector<std::thread> threads_;
   bool stopped_ = false;
 };
@@ -199,6 +206,14 @@ asio::awaitable<void> HttpServer::accept_loop(Acceptor& acceptor, bool local) {
   }
 }
 
+bool HttpServer::has_room_for(const Session& session) const {
+  const std::size_t all = options_.connections_max;
+  if (session.peer && session.peer->is_operator) return sessions_.size() < all;
+  const auto held = held_.find(holder_of(session));
+  const std::size_t mine = held == held_.end() ? 0 : held->second;
+  return sessions_.size() < all - all / 8 && mine < std::max<std::size_t>(1, all / 2);
+}
+
 void HttpServer::admit(Socket socket, const asio::any_io_executor& executor, bool local) {
   auto session = std::make_shared<Session>(Session{service_, local ? GuardRule{} : tcp_guard_});
   if (local) {
@@ -207,8 +222,7 @@ void HttpServer::admit(Socket socket, const asio::any_io_executor& executor, boo
     session->peer = service_.user_of(peer->uid, peer->gid);
   }
   const std::lock_guard hold_lock(lock_);
-  const bool full = sessions_.size() >= options_.connections_max;
-  if (full || (local && per_user_[session->peer->uid] >= options_.connections_per_user_max)) {
+  if (!has_room_for(*session)) {
     service_.counters().turned_away.fetch_add(1);
     // One write into an empty socket buffer does not wait.
     static constexpr std::string_view busy =
@@ -220,7 +234,7 @@ void HttpServer::admit(Socket socket, const asio::any_io_executor& executor, boo
     socket.send(asio::buffer(busy), 0, ignored);
     return;
   }
-  if (local) ++per_user_[session->peer->uid];
+  ++held_[holder_of(*session)];
   service_.counters().connections.fetch_add(1);
   sessions_.push_back({executor, std::move(session)});
   asio::co_spawn(executor, hold(std::move(socket), std::prev(sessions_.end()), local),
@@ -239,10 +253,8 @@ asio::awaitable<void> HttpServer::hold(Socket socket, Place place, bool local) {
 
 void HttpServer::leave(Place place) {
   const std::lock_guard hold_lock(lock_);
-  if (place->session->peer) {
-    const auto user = per_user_.find(place->session->peer->uid);
-    if (--user->second == 0) per_user_.erase(user);
-  }
+  const auto holder = held_.find(holder_of(*place->session));
+  if (--holder->second == 0) held_.erase(holder);
   service_.counters().connections.fetch_sub(1);
   sessions_.erase(place);
 }

@@ -48,9 +48,10 @@ struct Timings {
   std::chrono::milliseconds header{10'000};
   std::chrono::milliseconds body{30'000};
   std::chrono::milliseconds write{30'000};
-  std::chrono::milliseconds commit{30'000};     // a Command becoming durable
-  std::chrono::milliseconds revision{10'000};   // a read waiting for its revision
-  std::chrono::milliseconds heartbeat{15'000};  // of event streams
+  std::chrono::milliseconds commit{30'000};      // a Command becoming durable
+  std::chrono::milliseconds revision{10'000};    // a read waiting for its revision
+  std::chrono::milliseconds heartbeat{15'000};   // of event streams
+  std::chrono::milliseconds token_check{1'000};  // is a stream's token still good
 };
 
 struct ServerOptions {
@@ -58,8 +59,9 @@ struct ServerOptions {
   std::optional<TcpDoor> tcp_door;
   OperatorRule operators;
   std::size_t threads = 2;
+  // One user holds at most half of them, TCP too; the last eighth is kept for operators at the
+  // socket. Operators there are not bounded otherwise.
   std::size_t connections_max = 2048;
-  std::size_t connections_per_user_max = 1024;
   std::size_t streams_max = 512;
   Timings timings;
 };

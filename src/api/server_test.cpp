@@ -284,6 +284,30 @@ TEST_F(ServerTest, EventsArriveAsTheyHappenAndResume) {
   EXPECT_TRUE(ahead.read_until("event: reset", text));
 }
 
+TEST_F(ServerTest, AStreamEndsSoonAfterItsTokenIsRevoked) {
+  options_.timings.token_check = 50ms;
+  TokenFacts facts;
+  facts.uid = geteuid();
+  const auto made = backend_.tokens().make(facts, 0);
+  ASSERT_TRUE(made.ok());
+  start();
+  const auto open = [&](const std::string& secret) {
+    auto wire = std::make_unique<Wire>(server_->tcp_port());
+    std::string text;
+    EXPECT_TRUE(wire->put("GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " +
+                          secret + "\r\n\r\n"));
+    EXPECT_TRUE(wire->read_until(": busbar\n\n", text));
+    return wire;
+  };
+  const auto revoked = open(*made);
+  const auto good = open(token);
+  ASSERT_TRUE(backend_.tokens().revoke(facts.id).ok());
+  EXPECT_TRUE(revoked->closed_by_peer());
+  backend_.add_job(loose("later"));
+  std::string text;
+  EXPECT_TRUE(good->read_until("later", text)) << "streams of other tokens go on";
+}
+
 TEST_F(ServerTest, ManyConnectionsAreServedByFewThreadsAndBounded) {
   options_.connections_max = 300;
   start();
@@ -295,6 +319,16 @@ TEST_F(ServerTest, ManyConnectionsAreServedByFewThreadsAndBounded) {
   EXPECT_EQ(Wire(socket()).read().status, 503);
   wires.resize(10);
   for (int i = 0; i < 400 && metric("api_connections") > 10; ++i) std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(Wire(socket()).ask("GET", "/healthz").status, 200);
+}
+
+TEST_F(ServerTest, StrangersCannotTakeEveryConnection) {
+  options_.connections_max = 16;
+  start();
+  std::vector<std::unique_ptr<Wire>> strangers;  // they send nothing
+  for (int i = 0; i < 8; ++i) strangers.push_back(std::make_unique<Wire>(server_->tcp_port()));
+  for (int i = 0; i < 400 && metric("api_connections") < 8; ++i) std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(Wire(server_->tcp_port()).read().status, 503) << "half of them are taken over TCP";
   EXPECT_EQ(Wire(socket()).ask("GET", "/healthz").status, 200);
 }
 

@@ -208,7 +208,7 @@ class SessionLoop {
       co_return co_await send(request, header, keep_alive);
     }
     if (events != nullptr) {
-      co_await stream_events(*events);
+      co_await stream_events(*events, request);
       co_return false;
     }
     keep_alive = keep_alive && !service_.stopping();
@@ -251,21 +251,20 @@ class SessionLoop {
     co_return !error;
   }
 
-  // Until the client goes, does not read, or the server stops.
-  asio::awaitable<void> stream_events(const EventStream& events) {
+  // Until the client goes, does not read, its token is worthless, or the server stops.
+  asio::awaitable<void> stream_events(const EventStream& events, const Request& request) {
     auto& open = service_.counters().streams;
     if (open.fetch_add(1) >= service_.streams_max()) {
       open.fetch_sub(1);
       Response busy = error_response(503, "unavailable", "too many event streams are open");
-      const Request request;
       co_await send(request, busy, false);
       co_return;
     }
-    co_await write_events(events);
+    co_await write_events(events, request);
     open.fetch_sub(1);
   }
 
-  asio::awaitable<void> write_events(const EventStream& events) {
+  asio::awaitable<void> write_events(const EventStream& events, const Request& request) {
     session_.busy = false;  // a stream never ends by itself: it is closed at once on stop
     service_.counters().answers[2].fetch_add(1);
     std::string text =
@@ -274,14 +273,20 @@ class SessionLoop {
     bool going = co_await write_text(text);
     Revision after = events.since;
     auto quiet_until = std::chrono::steady_clock::now() + service_.timings().heartbeat;
+    auto known_until = std::chrono::steady_clock::time_point::max();
+    if (!session_.peer) known_until = std::chrono::steady_clock::now();
     while (going && !service_.stopping()) {
+      if (std::chrono::steady_clock::now() >= known_until) {
+        if (!service_.caller_of_token(request).known) co_return;
+        known_until = std::chrono::steady_clock::now() + service_.timings().token_check;
+      }
       const std::uint64_t seen = service_.pulse().beats();
       const EventRead read = service_.replica().read_events(after, events_per_write);
       text.clear();
       if (read.lost)
         text = "id: " + std::to_string(read.next.value) +
                "\nevent: reset\ndata: {\"revision\":" + std::to_string(read.next.value) +
-               ",\"text\":\"events before this revision are no longer kept; read again\"}\n\n";
+               ",\"text\":\"events up to this revision are no longer kept; read the lists\"}\n\n";
       for (const auto& event : read.events) text += events.write(*event);
       const bool moved = read.lost || !read.events.empty();
       after = read.next;
@@ -291,7 +296,7 @@ class SessionLoop {
         quiet_until = now + service_.timings().heartbeat;
         going = co_await write_text(text);
       } else if (!moved) {
-        co_await service_.pulse().wait(seen, quiet_until);
+        co_await service_.pulse().wait(seen, std::min(quiet_until, known_until));
       }
     }
   }

@@ -78,6 +78,9 @@ Result<TokenFacts> read_wish(const Call& call, std::int64_t now) {
     const auto uid = uid_of_user(user->text);
     if (!uid)
       return {Errc::not_found, "there is no user '" + printable(user->text) + "' on this machine"};
+    // An operator acts for others, but does not become root by it.
+    if (*uid == 0 && call.caller.user.uid != 0)
+      return {Errc::denied, "only root may make a token of root"};
     facts.user = user->text;
     facts.uid = *uid;
   }
