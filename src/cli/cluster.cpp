@@ -152,6 +152,8 @@ int reservations(const Context& context) {
 int make_reservation(const Context& context, const ReservationOptions& options) {
   if (options.end.empty() == options.duration.empty())
     return context.misuse("a reservation ends: say either --end or --duration");
+  const std::string fault = moment_fault({{"--start", &options.start}, {"--end", &options.end}});
+  if (!fault.empty()) return context.misuse(fault);
   Json body = {{"name", options.name}, {"start", options.start}, {"nodes", options.nodes}};
   if (!options.end.empty()) body["end"] = options.end;
   if (!options.duration.empty()) body["duration"] = options.duration;
@@ -215,6 +217,9 @@ int status(const Context& context) {
           fmt::format("cluster {}: nothing starts before {} left-over attempts have ended\n",
                       text_at(cluster, "name"), left));
   }
+  if (text_at(s, "health") == "full")
+    context.out(
+        "disk: no space for the journal; requests are refused, ends of jobs are kept. Free some\n");
   if (const double withheld = number_at(s, "clock_withheld_seconds"); withheld > 0)
     context.out(fmt::format(
         "clock: it moved by {} unseen, and nothing expires in that time until an operator says\n"
@@ -344,6 +349,11 @@ std::int64_t print_event(const Context& context, std::string_view line) {
   if (!line.starts_with("data:")) return 0;
   const std::string_view data = trim(line.substr(5));
   const Json event = Json::parse(data, nullptr, false);
+  if (event.is_object() && text_at(event, "kind").empty())  // a reset
+    context.note(
+        fmt::format("events up to revision {} are no longer in memory; `busbar "
+                    "history` has ended attempts, `busbar journal export` the journal",
+                    integer_at(event, "revision")));
   if (context.json || !event.is_object())
     context.out(std::string(data) + "\n");
   else if (!text_at(event, "kind").empty())

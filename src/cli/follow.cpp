@@ -147,21 +147,25 @@ int follow_to_end(const Context& context, const std::string& reference) {
   LogOptions options;
   options.follow = true;
   options.missing_is_empty = true;
+  const auto show = log_follower(context, reference, options);
   bool followed = false;
   while (true) {
     const auto answer = watch.ask(followed ? "ended" : "running", 1);
     if (interrupted()) return watch.detached();
     if (!answer.ok()) return run_refused(context, answer.error());
     const bool done = flag_at(*answer, "done");
-    if (!done && watch.given_up(object_at(*answer, "job"))) return exit_busbar_failed;
+    const Json& job = object_at(*answer, "job");
+    if (!done && watch.given_up(job)) return exit_busbar_failed;
+    const bool runs_again = followed && integer_at(object_at(job, "units"), "running") > 0;
+    if (!done && !runs_again) continue;
+    // At the end too: an attempt may have come and gone since.
+    const int code = show();
+    if (interrupted()) return watch.detached();
+    if (code != 0) return exit_busbar_failed;
     if (done && followed) {
       if (context.json) context.out(answer->dump() + "\n");
       return watch.ended(*answer);
     }
-    if (!done) continue;
-    const int code = print_logs(context, reference, options);
-    if (interrupted()) return watch.detached();
-    if (code != 0) return exit_busbar_failed;
     followed = true;
   }
 }

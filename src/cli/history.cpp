@@ -203,6 +203,8 @@ void show_past(const Context& context, const Json& rows, const std::string& job)
 
 int history(const Context& context, const HistoryOptions& given) {
   HistoryOptions options = given;
+  const std::string fault = moment_fault({{"--from", &options.from}, {"--to", &options.to}});
+  if (!fault.empty()) return context.misuse(fault);
   if (!options.job.empty()) {
     auto number = job_number(context, options.job);
     if (!number.ok()) return context.fail(number.error());

@@ -233,7 +233,8 @@ int explain(const Context& context, const std::string& reference) {
   const std::string summary = text_at(*answer, "summary");
   for (const auto& verdict : verdicts)
     if (verdicts.size() > 1 || summary.find(text_at(verdict, "sentence")) == std::string::npos)
-      context.out(fmt::format("  {} unit(s): {}\n", integer_at(verdict, "units"),
+      context.out(fmt::format("  {} unit{}: {}\n", integer_at(verdict, "units"),
+                              integer_at(verdict, "units") == 1 ? "" : "s",
                               text_at(verdict, "sentence")));
   const std::string start = text_at(*answer, "predicted_start");
   if (!start.empty()) context.out(fmt::format("predicted start: {}\n", start));
@@ -268,6 +269,9 @@ int change(const Context& context, const std::string& verb,
 }
 
 int update(const Context& context, const std::string& reference, const UpdateOptions& options) {
+  const std::string fault =
+      moment_fault({{"--begin", &options.begin}, {"--deadline", &options.deadline}});
+  if (!fault.empty()) return context.misuse(fault);
   Json body = Json::object();
   if (!options.name.empty()) body["name"] = options.name;
   if (!options.time.empty()) body["time_limit"] = options.time;

@@ -1,6 +1,7 @@
 // The commands about jobs. Each prints its answer and gives the process's exit code.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -109,6 +110,9 @@ int wait(const Context& context, const std::vector<std::string>& references,
 int logs(const Context& context, const std::string& reference, const LogOptions& options);
 // Until the end, or until Ctrl-C under the caller's guard; the exit code of trouble.
 int print_logs(const Context& context, const std::string& reference, const LogOptions& options);
+// The same, to be called again: each call shows what later attempts wrote since.
+std::function<int()> log_follower(const Context& context, const std::string& reference,
+                                  const LogOptions& options);
 int attach(const Context& context, const std::string& reference);
 
 // Follows a unit's or job's output to its end; Ctrl-C detaches. The job's exit code, or 125.

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
+#include <memory>
 
 #include "base/text.hpp"
 #include "base/units.hpp"
@@ -31,10 +31,11 @@ struct Reader {
   std::string unit;
   std::int64_t rank = 0;
   std::int64_t offset = 0;
-  std::string path;     // of its file; "" as long as it has not started
-  std::string prefix;   // before each line, where several are shown
-  std::string partial;  // an unfinished line
-  bool fresh = true;    // nothing was asked yet
+  std::int64_t attempt = 0;  // that was read last
+  std::string path;          // of its file; "" as long as it has not started
+  std::string prefix;        // before each line, where several are shown
+  std::string partial;       // an unfinished line
+  bool fresh = true;         // nothing was asked yet
   bool done = false;
 };
 
@@ -42,15 +43,16 @@ struct Reader {
 // its readers, and by the next when that one is done.
 class LogView {
  public:
-  LogView(const Context& context, std::string reference, const LogOptions& options)
-      : context_(context), reference_(std::move(reference)), options_(options) {}
+  LogView(const Context& context, std::string reference, LogOptions options)
+      : context_(context), reference_(std::move(reference)), options_(std::move(options)) {}
 
-  // Until the end, or until Ctrl-C; the exit code of trouble.
+  // Until the end, or until Ctrl-C; the exit code of trouble. Again: what later attempts wrote.
   int print();
 
  private:
   Result<Ok> look();
   Result<Json> units_page(const std::string& page) const;
+  void reopen(const std::string& unit, std::int64_t attempts);
   void add_units(const Json& runs);
   void add_unit(const std::string& unit, bool of_several);
   std::int64_t ranks_of(const std::string& unit) const;
@@ -67,10 +69,10 @@ class LogView {
 
   const Context& context_;
   std::string reference_;
-  const LogOptions& options_;
+  const LogOptions options_;
   std::vector<Reader> readers_;
-  std::set<std::string> known_;                // units that have readers
-  std::map<std::string, std::size_t> owners_;  // of a path: the reader that shows it
+  std::map<std::string, std::vector<std::size_t>> known_;  // units and their readers
+  std::map<std::string, std::size_t> owners_;              // of a path: the reader that shows it
   bool one_unit_ = false;
   bool more_to_come_ = false;  // units that have not started
   bool any_started_ = false;
@@ -85,7 +87,12 @@ std::size_t LogView::active() const {
 // Finds the units that have started since the last look; those of a job, or the unit itself.
 Result<Ok> LogView::look() {
   looked_ms_ = now_unix_ms();
-  if (one_unit_) return Ok{};
+  if (one_unit_) {
+    const std::string& unit = known_.begin()->first;
+    const auto answer = context_.get("/v1/units/" + escape(unit));
+    if (answer.ok()) reopen(unit, integer_at(*answer, "attempts"));
+    return Ok{};
+  }
   one_unit_ = is_unit_reference(reference_);
   more_to_come_ = false;
   std::string next;
@@ -118,8 +125,22 @@ void LogView::add_units(const Json& runs) {
       more_to_come_ = more_to_come_ || !flag_at(run, "held");
       continue;
     }
-    for (const auto& unit : expand_reference(text_at(run, "ref"), readers_max + known_.size()))
-      if (active() < readers_max && !known_.contains(unit)) add_unit(unit, !one_unit_);
+    for (const auto& unit : expand_reference(text_at(run, "ref"), readers_max + known_.size())) {
+      if (known_.contains(unit))
+        reopen(unit, integer_at(run, "attempts"));
+      else if (active() < readers_max)
+        add_unit(unit, !one_unit_);
+    }
+  }
+}
+
+// A unit that was shown to the end of an attempt and has had another since.
+void LogView::reopen(const std::string& unit, std::int64_t attempts) {
+  for (const std::size_t at : known_.at(unit)) {
+    Reader& reader = readers_[at];
+    if (!reader.done || options_.attempt > 0 || attempts <= reader.attempt) continue;
+    reader.done = false;
+    reader.attempt = attempts;  // so that each opens it once
   }
 }
 
@@ -139,7 +160,6 @@ std::int64_t LogView::ranks_of(const std::string& unit) const {
 }
 
 void LogView::add_unit(const std::string& unit, bool of_several) {
-  known_.insert(unit);
   const bool all = options_.rank == "all";
   const auto one = parse_count(options_.rank);
   const std::int64_t first = all || !one.ok() ? 0 : *one;
@@ -152,6 +172,7 @@ void LogView::add_unit(const std::string& unit, bool of_several) {
     if (of_several) reader.prefix = unit;
     if (ranks > 1) reader.prefix += fmt::format("{}{}", of_several ? " rank " : "", rank);
     if (!reader.prefix.empty()) reader.prefix = "(" + reader.prefix + ") ";
+    known_[unit].push_back(readers_.size());
     readers_.push_back(std::move(reader));
   }
 }
@@ -210,9 +231,16 @@ Result<std::size_t> LogView::read(std::size_t at, double follow_seconds) {
     finish(reader);
     return std::size_t{0};
   }
-  any_started_ = any_started_ || header_number(*response, "x-busbar-attempt") > 0;
+  reader.attempt = std::max(reader.attempt, header_number(*response, "x-busbar-attempt"));
+  any_started_ = any_started_ || reader.attempt > 0;
+  const std::string path = header_text(*response, "x-busbar-path");
+  if (!reader.path.empty() && path != reader.path) {  // a later attempt has a file of its own
+    reader.path = path;
+    reader.offset = 0;
+    return std::size_t{0};
+  }
   if (reader.path.empty()) {
-    reader.path = header_text(*response, "x-busbar-path");
+    reader.path = path;
     if (another_shows(at)) return std::size_t{0};
   }
   const std::int64_t begin = header_number(*response, "x-busbar-offset");
@@ -311,6 +339,11 @@ std::size_t start_of_tail(std::string_view text, std::int64_t lines) {
 
 int print_logs(const Context& context, const std::string& reference, const LogOptions& options) {
   return LogView(context, reference, options).print();
+}
+
+std::function<int()> log_follower(const Context& context, const std::string& reference,
+                                  const LogOptions& options) {
+  return [view = std::make_shared<LogView>(context, reference, options)] { return view->print(); };
 }
 
 int logs(const Context& context, const std::string& reference, const LogOptions& options) {

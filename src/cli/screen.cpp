@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/moment.hpp"
 #include "base/units.hpp"
 
 namespace busbar::cli {
@@ -168,6 +169,16 @@ std::int64_t now_unix_ms() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+std::string moment_fault(
+    std::initializer_list<std::pair<const char*, const std::string*>> options) {
+  for (const auto& [name, text] : options) {
+    if (text->empty()) continue;
+    const auto moment = parse_moment(*text, now_unix_ms());
+    if (!moment.ok()) return fmt::format("{}: {}", name, moment.error().text);
+  }
+  return "";
 }
 
 std::string relative(std::string_view moment, std::int64_t now) {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace busbar::cli {
@@ -58,6 +60,8 @@ std::string relative(std::string_view moment, std::int64_t now_unix_ms);
 // Milliseconds since 1970 of an RFC 3339 moment; -1 when it is none.
 std::int64_t unix_ms_of(std::string_view moment);
 std::int64_t now_unix_ms();
+// What is wrong with the first of these options that is given and is no moment; "" when none is.
+std::string moment_fault(std::initializer_list<std::pair<const char*, const std::string*>> options);
 // "1.5G"
 std::string short_bytes(std::int64_t bytes);
 
