@@ -288,6 +288,13 @@ def together_history_and_events(own):
     rows = own.ask("history", "--job", job)["rows"]
     equal([(row["ref"], row["state"], row["user"]) for row in rows],
           [(str(job), "COMPLETED", pwd.getpwuid(os.geteuid()).pw_name)], "its row")
+    for options, rows in ((["--from", "2020-01-01"], 1), (["--to", "2020-01-01T00:00:00Z"], 0)):
+        equal(len(own.ask("history", "--job", job, *options)["rows"]), rows, f"with {options}")
+    for words in (["history", "--from", "yesterday"], ["update", job, "--begin", "soon"],
+                  ["reservation", "make", "r", "--start", "later", "--duration", "1h"]):
+        done = own.cli(*words, code=2)
+        holds_words(done.err, [words[-1] if words[0] != "reservation" else "later", "not a moment",
+                               "2026-01-31T08:00:00Z"], f"{words}")
     own.cli("top", "--once", code=0)
     holds_words(own.cli("nodes", code=0).out, ["simulated"], "nodes says what is simulated")
     holds_words(own.cli("tenants", code=0).out, ["physics", "default"], "tenants")

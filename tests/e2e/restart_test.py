@@ -201,6 +201,107 @@ def test_followers_survive_a_restart(own):
         equal(said[1], f"{name}\n", "the log, once")
 
 
+AGAIN = """name: again-HOW
+restart: {on: [7], max: 3, backoff: 200ms}
+cores: 0.02
+run: |
+  echo attempt $BUSBAR_ATTEMPT begins
+  while [ ! -e HOW.$BUSBAR_ATTEMPT ]; do sleep 0.05; done
+  [ $BUSBAR_ATTEMPT = 3 ] && exit 4
+  exit 7
+"""
+
+
+def test_every_attempt_is_followed(own):
+    """attach, which is what run does after its submission, shows the attempts after a restart."""
+    for how in ("plainly", "over a stop", "over a kill"):
+        how = how.replace(" ", "-")
+        job = own.submit(AGAIN.replace("HOW", how))[0]
+        follower = subprocess.Popen([BIN / "busbar", "attach", str(job)], cwd=own.work, text=True,
+                                    env=own.environment, stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE)
+        output = f"busbar-{job}.out"
+        for attempt in (1, 2, 3):
+            wait_until(f"attempt {attempt} runs", lambda: f"attempt {attempt}" in own.read(output))
+            if attempt < 3 and how != "plainly":
+                if how == "over-a-stop":
+                    own.stop()
+                    own.write(f"{how}.{attempt}", "")
+                    time.sleep(0.3)
+                else:
+                    own.kill()
+                own.start()
+            own.write(f"{how}.{attempt}", "")
+        out, err = follower.communicate(timeout=30)
+        equal(follower.returncode, 4, f"the last attempt's code, {how} ({err})")
+        equal(out.splitlines(), [f"attempt {number} begins" for number in (1, 2, 3)],
+              f"the output of all, once, {how}")
+
+
+def test_the_newest_progress_survives_a_stop(own):
+    """It was held back because one report every five seconds is kept."""
+    job = own.submit(f"""name: teller
+{SMALL}run: |
+  for step in 1 2 3; do {BIN}/busbar progress $step || exit 1; done
+  touch teller.told
+  while [ ! -e teller.off ]; do sleep 0.05; done
+""")[0]
+    wait_until("it has told all", lambda: (own.work / "teller.told").exists())
+    equal(own.stop(), 0, "the exit code of a graceful stop")
+    own.start()
+    equal(own.show(job)["progress"]["work_done"], 3, "the newest")
+    own.write("teller.off", "")
+    own.wait(job)
+
+
+def test_events_of_before_a_start_are_said_to_be_missing(own):
+    job = own.finish(f"name: before\n{SMALL}run: true\n")
+    told = own.cli("events", "--job", job, code=0)
+    holds_words(told.out, ["submitted", "ended"], "its events")
+    expect("no longer" not in told.err, "nothing is missing", told.err)
+    own.stop()
+    own.start()
+    told = own.cli("events", "--job", job, code=0)
+    equal(told.out, "", "events of before are not kept")
+    holds_words(told.err, ["no longer", "busbar journal export"], "and where they are is said")
+
+
+def test_a_new_shim_takes_over_from_an_old_one(own):
+    """The programs are replaced by those of another build; what runs does not notice."""
+    build = own.get("/v1/status")["build"]
+    job = own.submit(f"name: lives\n{SMALL}run: while [ ! -e lives.off ]; do sleep 0.05; done; "
+                     "exit 6\n")[0]
+    own.wait(job, "running")
+    shim = own.shim_pids()[0]
+    equal(own.stop(), 0, "the exit code of a graceful stop")
+    programs = own.home / "new"
+    programs.mkdir()
+    other = build[:-1] + ("0" if build[-1] != "0" else "1")
+    for name in ("busbard", "busbar-shim", "busbar-pty"):
+        data = (BIN / name).read_bytes()
+        expect(name == "busbar-pty" or build.encode() in data, f"{name} knows its build")
+        (programs / name).write_bytes(data.replace(build.encode(), other.encode()))
+        (programs / name).chmod(0o755)
+    plain = own.command
+    own.command = lambda: [str(programs / "busbard"), *plain()[1:]]
+    try:
+        own.start()
+        equal(own.get("/v1/status")["build"], other, "the new daemon")
+        wait_until("the shim is the new program", lambda: os.path.realpath(
+            f"/proc/{shim}/exe") == str(programs / "busbar-shim"))
+        equal(own.shim_pids(), [shim], "it is the same process")
+        own.write("lives.off", "")
+        equal(own.wait(job)["exit_code"], 6, "what ran has ended with its own code")
+        equal(len(own.history(job)), 1, "one attempt")
+        own.finish(f"name: healthy\n{SMALL}run: true\n")
+        own.stop()
+    finally:
+        own.command = plain
+    own.start()
+    wait_until("and back", lambda: os.path.realpath(f"/proc/{shim}/exe") ==
+               os.path.realpath(BIN / "busbar-shim"))
+
+
 def test_the_daemon_killed_while_jobs_end(own):
     job = own.submit(f"name: ends\narray: 1-8\n{SMALL}"
                      "run: sleep 0.4; exit $BUSBAR_ARRAY_INDEX\n")[0]
