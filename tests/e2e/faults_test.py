@@ -12,12 +12,11 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-from harness import (BIN, Daemon, Refused, Runner, cases_of, daemon, equal, expect, holds_words,
-                     print_log, skip, wait_until)
+from harness import (BIN, Refused, Runner, cases_of, daemon, equal, expect, holds_words, skip,
+                     wait_until)
 
 CONFIG = """log_level: info
 limits: {units_per_job: 1000000}
@@ -180,67 +179,6 @@ def turn_files_of_one_and_ten_megabytes(own):
     holds_words(done.err, ["ten.yaml", "1"], "the refusal")
 
 
-# --- a disk that is full
-
-
-def alone_a_full_disk_loses_nothing():
-    """Commands are refused with a sentence, ends of running jobs are kept, space heals it."""
-    with tempfile.TemporaryDirectory(prefix="bb-full-") as folder:
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "busbar-test",
-                           folder], capture_output=True, check=False).returncode != 0:
-            skip("no small file system can be made here")
-        own = Daemon("limits: {units_per_job: 1000}\n")
-        try:
-            own.state = pathlib.Path(folder) / "state"
-            own.state.mkdir(mode=0o700)
-            own.socket = own.state / "busbar.sock"
-            own.environment.update(BUSBAR_STATE=str(own.state), BUSBAR_SOCKET=str(own.socket))
-            own.start()
-            fill_and_heal(own, pathlib.Path(folder))
-        except Exception:
-            print_log(own)
-            raise
-        finally:
-            own.close()
-            subprocess.run(["umount", "-l", folder], check=False)
-
-
-def fill_and_heal(own, folder):
-    running = own.submit(f"name: running\n{SMALL}run: while [ ! -e go ]; do sleep 0.05; done\n")[0]
-    own.wait(running, until="running")
-    ballast = folder / "ballast"
-    with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x" * 65536)
-    acknowledged, refusal = [], None
-    for number in range(3000):
-        try:
-            acknowledged += own.submit(
-                f"name: fill{number}\nhold: true\nrun: 'true # {'x' * 4000}{number}'\n")
-        except Refused as why:
-            refusal = why
-            break
-    expect(refusal is not None and refusal.status in (503, 507), "a full disk refuses", refusal)
-    holds_words(str(refusal.body), ["space"], "the refusal")
-    own.write("go", "")
-    time.sleep(1)
-    ballast.unlink()
-    wait_until("space heals it", lambda: submit_again(own))
-    equal(own.wait(running)["state"], "COMPLETED", "the job that ended on the full disk")
-    own.kill()
-    own.start()
-    for job in acknowledged:
-        expect(own.show(job)["state"] == "PENDING", "what was acknowledged is there", job)
-    equal(own.history(running)[0]["state"], "COMPLETED", "its end after a start")
-
-
-def submit_again(own):
-    try:
-        return own.submit(f"name: after\n{SMALL}run: 'true'\n")
-    except (Refused, OSError):
-        return None
-
-
 # --- a machine that gives nothing more
 
 
@@ -308,29 +246,63 @@ def alone_without_descriptors_the_daemon_waits():
 # --- other users
 
 
+GREEDY = """import select, socket, sys
+held = []
+for _ in range(20):
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    one.connect(sys.argv[1])
+    held.append(one)
+refused = 0
+while select.select(held, [], [], 1)[0]:
+    for one in select.select(held, [], [], 0)[0]:
+        refused += b" 503 " in one.recv(1000)
+        held.remove(one)
+print(refused, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def with_another_user(config=""):
+    """A daemon whose socket others reach: (daemon, user, words before a command of that user)."""
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        skip("only root can act as another user")
+    nobody = pwd.getpwnam("nobody")
+    prefix = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    if subprocess.run([*prefix, BIN / "busbar", "version"], capture_output=True,
+                      check=False).returncode:
+        skip(f"nobody cannot run {BIN / 'busbar'}")
+    with daemon(start=False) as own:
+        reach = own.home / "reach"
+        reach.mkdir(mode=0o755)
+        own.socket = reach / "busbar.sock"
+        own.environment["BUSBAR_SOCKET"] = str(own.socket)
+        own.config.write_text(f"listen: {{socket: {own.socket}{config}}}\n")
+        own.start()
+        yield own, nobody, prefix
+
+
+def alone_another_user_cannot_take_every_connection():
+    with with_another_user(", connections_max: 16") as (own, _, prefix):
+        greedy = subprocess.Popen([*prefix, sys.executable, "-c", GREEDY, own.socket], text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        refused = int(greedy.stdout.readline())
+        own.cli("status", code=0)
+        own.finish(f"name: beside\n{SMALL}run: 'true'\n")
+        greedy.communicate("")
+        equal(refused, 12, "half of the connections are one user's, no more")
+        own.cli("ps", code=0, prefix=prefix)
+
+
 def alone_a_log_never_leads_to_a_file_of_others():
     """A user lays links where her log was; an operator who reads it sees nothing of root's."""
-    if os.geteuid() != 0 or not shutil.which("setpriv"):
-        skip("only root can run jobs as others")
-    nobody = pwd.getpwnam("nobody")
-    with daemon(start=False) as own:
+    with with_another_user() as (own, nobody, prefix):
         secret = own.home / "secret"
         secret.mkdir(mode=0o700)
         (secret / "out.txt").write_text("root's own\n")
         theirs = own.home / "theirs"
         theirs.mkdir()
         os.chown(theirs, nobody.pw_uid, nobody.pw_gid)
-        reach = own.home / "reach"
-        reach.mkdir(mode=0o755)
-        own.socket = reach / "busbar.sock"
-        own.environment["BUSBAR_SOCKET"] = str(own.socket)
-        own.config.write_text(f"listen: {{socket: {own.socket}}}\n")
-        own.start()
-        prefix = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}",
-                  "--clear-groups"]
-        if subprocess.run([*prefix, BIN / "busbar", "version"], capture_output=True,
-                          check=False).returncode:
-            skip(f"nobody cannot run {BIN / 'busbar'}")
         swaps = {"file": "rm logs/out.txt; ln -s {secret}/out.txt logs/out.txt",
                  "folder": "mv logs old; ln -s {secret} logs",
                  "pipe": "rm logs/out.txt; mkfifo logs/out.txt"}

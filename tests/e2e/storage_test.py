@@ -133,8 +133,11 @@ def test_full_while_jobs_wait_start_and_end():
         wait_until("space heals it", lambda: submitted(own, f"name: n\n{SMALL}run: 'true'\n"))
         equal(own.wait(runs)["exit_code"], 3, "the end on the full disk")
         equal(own.wait(waits)["exit_code"], 4, "what waited for it")
+        own.kill()
+        own.start()
         for job in taken:
             equal(own.show(job)["state"], "PENDING", "what was acknowledged")
+        equal(own.history(runs)[0]["exit"]["code"], 3, "the end after a start")
 
 
 def test_full_when_it_stops_and_starts_again():
