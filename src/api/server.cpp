@@ -155,9 +155,18 @@ Result<Ok> HttpServer::open_unix() {
 Result<Ok> HttpServer::open_tcp() {
   const TcpDoor& door = *options_.tcp_door;
   const std::string where = "port " + std::to_string(door.port) + " on " + door.address;
-  BUSBAR_TRY_OK(check_tcp_door(door));
   ErrorCode error;
   const auto address = asio::ip::make_address(door.address, error);
+  if (error)
+    return {Errc::invalid, "the TCP address '" + printable(door.address) +
+                               "' is not an IP address such as 127.0.0.1 or ::1"};
+  if (door.certificate.empty() != door.key.empty())
+    return {Errc::invalid, "TLS needs both a certificate and a key"};
+  if (!address.is_loopback() && door.certificate.empty())
+    return {Errc::invalid,
+            "the address " + door.address +
+                " can be reached from other machines, so it needs TLS: give a certificate and a "
+                "key, or listen on 127.0.0.1"};
   if (service_.tokens_known() == 0) return {Errc::invalid, "the TCP door needs at least one token"};
   if (!door.certificate.empty()) {
     BUSBAR_TRY(tls, make_tls_context(door.certificate, door.key));
@@ -305,22 +314,6 @@ void HttpServer::stop(std::chrono::milliseconds grace) {
 }
 
 }  // namespace
-
-Result<Ok> check_tcp_door(const TcpDoor& door) {
-  ErrorCode error;
-  const auto address = asio::ip::make_address(door.address, error);
-  if (error)
-    return {Errc::invalid, "the TCP address '" + printable(door.address) +
-                               "' is not an IP address such as 127.0.0.1 or ::1"};
-  if (door.certificate.empty() != door.key.empty())
-    return {Errc::invalid, "TLS needs both a certificate and a key"};
-  if (!address.is_loopback() && door.certificate.empty())
-    return {Errc::invalid,
-            "the address " + door.address +
-                " can be reached from other machines, so it needs TLS: give a certificate and a "
-                "key (listen.tls), or listen on 127.0.0.1"};
-  return Ok{};
-}
 
 Result<std::unique_ptr<Server>> Server::open(ServerOptions options, Replica& replica,
                                              Backend& backend) {

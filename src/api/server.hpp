@@ -39,10 +39,6 @@ struct TcpDoor {
   std::string key;
 };
 
-// invalid: what keeps the door from being opened anywhere: no address, or one that other machines
-// reach, without TLS. Files and ports are looked at when it is opened.
-Result<Ok> check_tcp_door(const TcpDoor& door);
-
 struct Timings {
   std::chrono::milliseconds idle{75'000};
   std::chrono::milliseconds header{10'000};

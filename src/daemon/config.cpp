@@ -1,11 +1,14 @@
 #include "daemon/config.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 
+#include "base/text.hpp"
+#include "base/units.hpp"
 #include "core/policy/policy.hpp"
-#include "daemon/doors.hpp"
 #include "jobfile/map_reader.hpp"
 
 namespace busbar::daemon {
@@ -76,8 +79,8 @@ void read_listen(const MapReader& top, ListenConfig& out) {
     files.get("key", out.tls_key);
   }
   if (out.tcp.empty()) return;
-  const auto door = tcp_door(out);
-  if (!door.ok()) map.refuse("tcp", door.error().text);
+  const auto address = tcp_address(out);
+  if (!address.ok()) map.refuse("tcp", address.error().text);
 }
 
 void read_device(const Field& at, Problems& problems, SimulatedDeviceConfig& out) {
@@ -341,6 +344,34 @@ std::string config_text(const DaemonConfig& config) {
   out += fmt::format("snapshot_events: {}\narchive: {}\nhistory_keep: {}\n", config.snapshot_events,
                      config.archive, span_of(config.history_keep));
   return out + core_text(config.core);
+}
+
+Result<TcpAddress> tcp_address(const ListenConfig& listen) {
+  const std::size_t colon = listen.tcp.rfind(':');
+  const auto port = colon == std::string::npos
+                        ? Result<std::int64_t>(-1)
+                        : parse_count(std::string_view(listen.tcp).substr(colon + 1));
+  if (!port.ok() || *port < 0 || *port > 65535)
+    return {Errc::invalid,
+            fmt::format("\"{}\" is no address with a port; write one such as 127.0.0.1:7433",
+                        printable(listen.tcp))};
+  const std::string address = listen.tcp.substr(0, colon);
+  in_addr four{};
+  in6_addr six{};
+  const bool whole = address.find('\0') == std::string::npos;
+  const bool is_four = whole && inet_pton(AF_INET, address.c_str(), &four) == 1;
+  const std::string plain = address.substr(0, address.find('%'));  // without the scope
+  const bool is_six = whole && inet_pton(AF_INET6, plain.c_str(), &six) == 1;
+  if (!is_four && !is_six)
+    return {Errc::invalid, fmt::format("\"{}\" is not an IP address such as 127.0.0.1 or ::1",
+                                       printable(address))};
+  const bool here = is_four ? ntohl(four.s_addr) >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(&six) != 0;
+  if (!here && listen.tls_certificate.empty())
+    return {Errc::invalid,
+            fmt::format("{} can be reached from other machines, so it needs TLS: name a "
+                        "certificate and a key in listen.tls, or listen on 127.0.0.1",
+                        printable(address))};
+  return TcpAddress{address, static_cast<std::uint16_t>(*port)};
 }
 
 std::string needs_restart(const DaemonConfig& before, const DaemonConfig& after) {

@@ -35,6 +35,13 @@ struct ListenConfig {
   friend bool operator==(const ListenConfig&, const ListenConfig&) = default;
 };
 
+struct TcpAddress {
+  std::string address;
+  std::uint16_t port = 0;
+};
+// Of `tcp`, which is not empty; invalid: it is none, or other machines reach it and TLS is missing.
+Result<TcpAddress> tcp_address(const ListenConfig& listen);
+
 struct NodeConfig {
   std::string name;
   std::vector<std::string> features;

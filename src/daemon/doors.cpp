@@ -2,32 +2,18 @@
 
 #include <fmt/format.h>
 
+#include "api/server.hpp"
 #include "api/tokens.hpp"
-#include "base/text.hpp"
 #include "daemon/log.hpp"
 
 namespace busbar::daemon {
+namespace {
 
 Result<api::TcpDoor> tcp_door(const ListenConfig& listen) {
-  api::TcpDoor door;
-  const std::size_t colon = listen.tcp.rfind(':');
-  const auto port = colon == std::string::npos
-                        ? Result<std::int64_t>(-1)
-                        : parse_count(std::string_view(listen.tcp).substr(colon + 1));
-  if (!port.ok() || *port < 0 || *port > 65535)
-    return {Errc::invalid,
-            fmt::format("\"{}\" is no address with a port; write one such as 127.0.0.1:7433",
-                        printable(listen.tcp))};
-  door.address = listen.tcp.substr(0, colon);
-  door.port = static_cast<std::uint16_t>(*port);
-  door.hosts = listen.hosts;
-  door.certificate = listen.tls_certificate;
-  door.key = listen.tls_key;
-  BUSBAR_TRY_OK(api::check_tcp_door(door));
-  return door;
+  BUSBAR_TRY(where, tcp_address(listen));
+  return api::TcpDoor{where.address, where.port, listen.hosts, listen.tls_certificate,
+                      listen.tls_key};
 }
-
-namespace {
 
 api::OperatorRule operators_of(const DaemonConfig& config) {
   return {config.users.operators, config.users.operator_groups};

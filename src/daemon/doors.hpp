@@ -6,14 +6,10 @@
 
 #include "api/backend.hpp"
 #include "api/replica.hpp"
-#include "api/server.hpp"
 #include "base/result.hpp"
 #include "daemon/config.hpp"
 
 namespace busbar::daemon {
-
-// The TCP door of `tcp`, which is not empty; invalid: what is wrong with it as it is written.
-Result<api::TcpDoor> tcp_door(const ListenConfig& listen);
 
 class Doors {
  public:

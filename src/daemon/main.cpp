@@ -73,8 +73,8 @@ Result<DaemonConfig> effective_config(const Arguments& arguments) {
   }
   if (!arguments.tcp.empty()) {
     config.listen.tcp = arguments.tcp;
-    const auto door = tcp_door(config.listen);
-    if (!door.ok()) return {Errc::invalid, "--tcp: " + door.error().text};
+    const auto address = tcp_address(config.listen);
+    if (!address.ok()) return {Errc::invalid, "--tcp: " + address.error().text};
   }
   if (config.listen.socket.empty()) config.listen.socket = config.state_directory + "/busbar.sock";
   for (const auto& devices : arguments.simulate) {
