@@ -3,13 +3,9 @@
 #include <string_view>
 
 #include "daemon/config.hpp"
-#include "daemon/doors.hpp"
 #include "require.hpp"
 
 using namespace busbar;
-
-// Stands for the one in daemon/doors.cpp, which would bring the server and Asio along.
-Result<api::TcpDoor> daemon::tcp_door(const ListenConfig&) { return api::TcpDoor{}; }
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
