@@ -39,7 +39,7 @@ def counted():
 
 def resident_mb(daemon):
     pages = 0
-    for pid in daemon.pids_of("busbard"):
+    for pid in daemon.pids_of(b"busbard"):
         for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 pages += int(line.split()[1])
