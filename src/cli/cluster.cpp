@@ -145,7 +145,10 @@ int reservations(const Context& context) {
     table.add({text_at(one, "name"),
                text_at(one, "start") + " " + relative(text_at(one, "start"), now),
                text_at(one, "end"), text_at(one, "by"), joined(list_at(one, "nodes"))});
-  context.show(table, "no reservations");
+  if (table.empty())
+    context.note("no reservations");
+  else
+    context.out(table.text(context.screen));  // quiet too: a reservation has no id to print alone
   return 0;
 }
 
