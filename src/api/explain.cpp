@@ -79,9 +79,9 @@ const VerdictView* waiting_verdict(const Explanation& out) {
 }
 
 // `likely` is when the job's first waiting unit should start.
-void add_verdicts(const Lens& lens, const core::JobRecord& record, Tick likely, Explanation& out) {
-  for (const core::Verdict& verdict :
-       lens.view.verdicts.of(lens.view.state, lens.view.index, record.job.id, lens.now)) {
+void add_verdicts(const Lens& lens, const core::JobRecord& record, const Verdicts& verdicts,
+                  Tick likely, Explanation& out) {
+  for (const core::Verdict& verdict : verdicts) {
     const Tick start = waiting_verdict(out) == nullptr ? likely : tick_never;
     VerdictView view{record.job.groups[verdict.group].name, verdict,
                      core::explain(lens.view.state, verdict, lens.now, start),
@@ -104,8 +104,9 @@ std::optional<UnitId> first_waiting(const core::JobRecord& record) {
 }
 
 // A promise or what the last cycle estimated; else computed now.
-Tick likely_start(const Lens& lens, const core::Policy& policy, const core::JobRecord& record) {
-  const Tick known = predicted_start(lens, record, verdicts_of(lens, record));
+Tick likely_start(const Lens& lens, const core::Policy& policy, const core::JobRecord& record,
+                  const Verdicts& verdicts) {
+  const Tick known = predicted_start(lens, record, verdicts);
   const auto unit = first_waiting(record);
   if (known != tick_never || !unit) return known;
   const core::View view{lens.view.state, lens.view.index, lens.now};
@@ -113,14 +114,15 @@ Tick likely_start(const Lens& lens, const core::Policy& policy, const core::JobR
 }
 
 // Gives the likely start.
-Tick add_order(const Lens& lens, const core::JobRecord& record, Explanation& out) {
+Tick add_order(const Lens& lens, const core::JobRecord& record, const Verdicts& verdicts,
+               Explanation& out) {
   const auto policy = core::make_policy(lens.view.state.config().policy.name);
   const core::View view{lens.view.state, lens.view.index, lens.now};
   if (const auto place = core::position(view, *policy, record.job.id)) {
     out.position = place->position;
     out.waiting = place->out_of;
   }
-  const Tick start = likely_start(lens, *policy, record);
+  const Tick start = likely_start(lens, *policy, record, verdicts);
   out.predicted_start = lens.moment_if(start);
   if (!out.predicted_start) return tick_never;
   const Span in = start > lens.now ? start - lens.now : Span();
@@ -174,9 +176,10 @@ Explanation explanation_of(const Lens& lens, const core::JobRecord& record) {
   out.state = core::job_state(record);
   out.revision = lens.view.state.revision();
   if (!record.ended_all()) {
+    const Verdicts verdicts = verdicts_of(lens, record);
     const Tick likely =
-        lens.view.state.sighted().empty() ? add_order(lens, record, out) : tick_never;
-    add_verdicts(lens, record, likely, out);
+        lens.view.state.sighted().empty() ? add_order(lens, record, verdicts, out) : tick_never;
+    add_verdicts(lens, record, verdicts, likely, out);
   }
   out.summary = summary_of(lens.view.state, record, out);
   return out;
