@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from harness import (BIN, Runner, equal, expect, holds_words, skip, wait_until)
+from harness import (BIN, Runner, equal, expect, holds_words, skip, wait_until, words_as)
 
 CONFIG = """log_level: debug
 tenants:
@@ -502,7 +502,7 @@ def turn_jobs_of_another_user(own):
     own.socket = reach / "busbar.sock"
     own.environment["BUSBAR_SOCKET"] = str(own.socket)
     own.start()
-    prefix = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    prefix = words_as(nobody)
     probe = subprocess.run([*prefix, str(BIN / "busbar"), "version"], check=False,
                            capture_output=True, text=True)
     if probe.returncode != 0:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from harness import (BIN, Daemon, PATIENCE_S, Runner, cases_of, daemon, equal, expect, free_port,
-                     holds_words, print_log, skip)
+                     holds_words, print_log, skip, words_as)
 
 CONFIG = "tenants:\n  - {name: default}\n  - {name: physics}\n"
 BASE = "name: j\nrun: true\n"
@@ -350,8 +350,7 @@ def alone_read_only_state():
             if not shutil.which("setpriv"):
                 skip("setpriv is not installed")
             nobody = pwd.getpwnam("nobody")
-            prefix = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}",
-                      "--clear-groups"]
+            prefix = words_as(nobody)
             os.chown(own.state, nobody.pw_uid, nobody.pw_gid)
             if subprocess.run([*prefix, str(BIN / "busbard"), "--version"], check=False,
                               capture_output=True).returncode:

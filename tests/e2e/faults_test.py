@@ -16,7 +16,7 @@ import threading
 import time
 
 from harness import (BIN, Refused, Runner, cases_of, daemon, equal, expect, holds_words, skip,
-                     wait_until)
+                     wait_until, words_as)
 
 CONFIG = """log_level: info
 limits: {units_per_job: 1000000}
@@ -192,8 +192,7 @@ def alone_without_another_process_launches_fail_and_are_tried_again():
             nobody = pwd.getpwnam("nobody")
             for path in (own.state, own.work):
                 os.chown(path, nobody.pw_uid, nobody.pw_gid)
-            own.command = lambda: ["setpriv", f"--reuid={nobody.pw_uid}",
-                                   f"--regid={nobody.pw_gid}", "--clear-groups", *plain()]
+            own.command = lambda: [*words_as(nobody), *plain()]
         own.start()
         shim = wait_until("the supervisor runs", own.shim_pids)[0]
         prefix = own.command()[:-len(plain())]
@@ -268,7 +267,7 @@ def with_another_user(config=""):
     if os.geteuid() != 0 or not shutil.which("setpriv"):
         skip("only root can act as another user")
     nobody = pwd.getpwnam("nobody")
-    prefix = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    prefix = words_as(nobody)
     if subprocess.run([*prefix, BIN / "busbar", "version"], capture_output=True,
                       check=False).returncode:
         skip(f"nobody cannot run {BIN / 'busbar'}")

@@ -397,6 +397,11 @@ def free_port():
         return free.getsockname()[1]
 
 
+def words_as(user):
+    """What stands before a command that root runs as another user."""
+    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+
+
 class Runner:
     """Runs cases and counts them."""
 

@@ -14,7 +14,7 @@ import sys
 import termios
 import time
 
-from harness import (BIN, PATIENCE_S, Runner, daemon, equal, expect, holds_words, skip)
+from harness import (BIN, PATIENCE_S, Runner, daemon, equal, expect, holds_words, skip, words_as)
 
 CONFIG = """node:
   simulated_devices:
@@ -317,7 +317,7 @@ def turn_another_user(own):
     if os.geteuid() != 0 or not shutil.which("setpriv"):
         skip("it needs root and setpriv")
     nobody = pwd.getpwnam("nobody")
-    prefix = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    prefix = words_as(nobody)
     probe = subprocess.run([*prefix, str(BIN / "busbar-pty")], check=False, capture_output=True)
     if probe.returncode != 2:
         skip("the programs lie where another user cannot run them")
