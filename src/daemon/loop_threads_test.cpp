@@ -3,13 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <deque>
 #include <map>
 #include <memory>
 
 #include "api/replica.hpp"
 #include "core/state/testing.hpp"
 #include "daemon/loop.hpp"
+#include "engine/local/worker.hpp"
 #include "ring/testing.hpp"
 #include "store/testing_folder.hpp"
 
@@ -31,9 +31,9 @@ class InstantEngine : public Engine {
   EngineCapabilities capabilities() const override { return {}; }
   void open(std::string, std::vector<Launch>, ReportSink sink) override {
     sink_ = std::move(sink);
+    worker_ = std::make_unique<local::Worker>();
     put(NodeReport{core::testing::node("n1", 4)});
     put(EngineSynchronised{"local"});
-    thread_ = std::thread([this] { run(); });
   }
   void launch(const Launch& launch) override {
     put(AttemptStarted{launch.id, {}});
@@ -43,42 +43,16 @@ class InstantEngine : public Engine {
   void look_up(const std::string&) override {}
   void acknowledge(const std::string&) override {}
   void read_log(const LogRequest&, LogSink) override {}
-  void close() override {
-    {
-      const std::lock_guard guard(lock_);
-      closing_ = true;
-    }
-    woken_.notify_all();
-    if (thread_.joinable()) thread_.join();
-  }
+  void close() override { worker_.reset(); }
 
  private:
-  void put(Command report) {
-    {
-      const std::lock_guard guard(lock_);
-      reports_.push_back(std::move(report));
-    }
-    woken_.notify_all();
-  }
-  void run() {
-    std::unique_lock guard(lock_);
-    while (true) {
-      woken_.wait(guard, [this] { return closing_ || !reports_.empty(); });
-      if (closing_) return;
-      const Command report = std::move(reports_.front());
-      reports_.pop_front();
-      guard.unlock();
-      sink_(report);
-      guard.lock();
-    }
+  void put(Command report) {  // the ring may still launch once the engine is closed
+    if (worker_ == nullptr) return;
+    worker_->post([this, report = std::move(report)] { sink_(report); });
   }
 
   ReportSink sink_;
-  std::mutex lock_;
-  std::condition_variable woken_;
-  std::deque<Command> reports_;
-  bool closing_ = false;
-  std::thread thread_;
+  std::unique_ptr<local::Worker> worker_;
 };
 
 // What the daemon wires, without doors: stop() in its order.
