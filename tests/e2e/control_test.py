@@ -460,7 +460,8 @@ def turn_reservation_blocks(own):
     equal(own.show(long)["state"], "PENDING", "what would reach into it waits")
     holds_words(own.cli("explain", long, code=0).out, ["reserv"], "explain")
     holds_words(own.cli("reservation", "list", code=0).out, ["window"], "the list")
-    holds_words(own.cli("--quiet", "reservation", "list", code=0).out, ["window"], "the list, quiet")
+    quiet = own.cli("--quiet", "reservation", "list", code=0)
+    holds_words(quiet.out, ["window"], "the list, quiet")
     own.cli("reservation", "end", "window", code=0)
     equal(own.wait(long)["state"], "COMPLETED", "after its end")
 
