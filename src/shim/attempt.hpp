@@ -43,8 +43,10 @@ struct Attempt {
   std::int64_t started_boot_ms = 0;
   std::int64_t warn_at = never_ms, limit_at = never_ms, term_at = never_ms, kill_at = never_ms;
   std::int64_t sample_at = never_ms;
-  bool warned = false;  // the ending's warn signal was sent
-  bool termed = false;  // its SIGTERM was sent, or left out because SIGKILL was due
+  bool warned = false;       // the ending's warn signal was sent
+  bool termed = false;       // its SIGTERM was sent, or left out because SIGKILL was due
+  bool rest_termed = false;  // and again, to those left when the last leader ended
+  std::vector<std::uint32_t> termed_pids;  // who has had it; ascending
 
   Usage usage;              // what was sampled or came with reaped processes
   std::int64_t cpu_us = 0;  // of reaped processes
@@ -63,6 +65,7 @@ void fields(auto& v, wire::Like<Attempt> auto& x) {
   v(x.started_mono_ms), v(x.started_unix_ms), v(x.started_boot_ms), v(x.warn_at), v(x.limit_at);
   v(x.term_at), v(x.kill_at), v(x.sample_at), v(x.usage), v(x.cpu_us), v(x.output_before_bytes);
   v(x.seen_pids), v(x.seen_ticks), v(x.warned), v(x.termed);
+  v(x.rest_termed), v(x.termed_pids);
 }
 
 }  // namespace busbar::shim

@@ -61,6 +61,19 @@ TEST_P(EveryMode, KillsAtTheTimeLimitWhatIgnoresSigterm) {
   EXPECT_FALSE(runs(unique_sleep(1)));
 }
 
+// A shell that is told to end in the middle of a fork leaves a child that nobody has told.
+TEST_P(EveryMode, EndsWhatIsBornWhileTheTreeIsToldToEnd) {
+  auto daemon = begin(GetParam());
+  for (int i = 0; i < 60 && !HasFailure(); ++i) {
+    const std::string name = "born" + std::to_string(i);
+    daemon->send(script(name, "sleep " + unique_sleep(1)));
+    ASSERT_TRUE(daemon->await<Started>(name));
+    usleep(static_cast<useconds_t>(i) * 25);
+    daemon->send(End{name, 60'000, 0});
+    ASSERT_LT(daemon->end_of(name).usage.wall_ms, 10'000) << "it waited for SIGKILL";
+  }
+}
+
 TEST_P(EveryMode, EndsChildrenThatHideByForkingTwice) {
   auto daemon = begin(GetParam());
   StartRequest request = script("hide", "setsid sh -c 'trap \"\" TERM; sleep " + unique_sleep(1) +

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::int64_t straggler_grace_ms = 2'000;  // for what outlives its attempt's processes
 constexpr std::int64_t kill_again_ms = 20;
+constexpr int terminate_rounds_max = 16;  // a tree that grows faster meets SIGKILL
 constexpr std::int64_t retry_ms = 500;
 
 std::int64_t mono_ms() { return clock_ms(CLOCK_MONOTONIC); }
@@ -344,7 +345,13 @@ void Supervisor::settle(Attempt& attempt) {
               0, 0);
   }
   if (tree_is_empty(attempt)) return finish(attempt);
-  if (attempt.kill_at != never_ms) return;
+  if (attempt.kill_at != never_ms) {
+    if (attempt.termed && !attempt.rest_termed) {
+      attempt.rest_termed = true;
+      terminate_tree(attempt);
+    }
+    return;
+  }
   const std::int64_t now = mono_ms();
   attempt.term_at = now;
   attempt.kill_at = after(now, std::min(attempt.request.grace_ms, straggler_grace_ms));
@@ -441,10 +448,7 @@ void Supervisor::follow_clock(Attempt& attempt, std::int64_t now) {
   if (attempt.term_at <= now) {
     attempt.term_at = never_ms;
     attempt.termed = true;
-    if (attempt.kill_at > now) {
-      signal_tree(attempt, SIGTERM, false);
-      signal_tree(attempt, SIGCONT, false);
-    }
+    if (attempt.kill_at > now) terminate_tree(attempt);
   }
   if (attempt.sample_at <= now) {
     attempt.sample_at = now + sample_interval(attempt);
@@ -556,6 +560,24 @@ bool Supervisor::tree_is_empty(Attempt& attempt) const {
 void Supervisor::signal_tree(Attempt& attempt, int number, bool handlers_only) const {
   for (const pid_t pid : members(attempt))
     if (!handlers_only || catches(pid, number)) kill(pid, number);
+}
+
+// Who is born while it is sent gets it too, and nobody gets it twice.
+void Supervisor::terminate_tree(Attempt& attempt) const {
+  std::vector<std::uint32_t>& termed = attempt.termed_pids;
+  bool found = true;
+  for (int round = 0; found && round < terminate_rounds_max; ++round) {
+    found = false;
+    for (const pid_t pid : members(attempt)) {
+      const auto number = static_cast<std::uint32_t>(pid);
+      const auto at = std::lower_bound(termed.begin(), termed.end(), number);
+      if (at != termed.end() && *at == number) continue;
+      termed.insert(at, number);
+      kill(pid, SIGTERM);
+      kill(pid, SIGCONT);
+      found = true;
+    }
+  }
 }
 
 void Supervisor::kill_tree(Attempt& attempt) const {

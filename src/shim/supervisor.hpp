@@ -70,6 +70,7 @@ class Supervisor {
   bool tree_is_empty(Attempt& attempt) const;
   std::vector<pid_t> members(Attempt& attempt) const;
   void signal_tree(Attempt& attempt, int number, bool handlers_only) const;
+  void terminate_tree(Attempt& attempt) const;
   void kill_tree(Attempt& attempt) const;
   Attempt* attempt_of_process(pid_t pid);
 
