@@ -1,4 +1,4 @@
-"""./scripts/campaign: many simulation seeds and many kills, outside any budget."""
+"""./scripts/campaign: many seeds, many kills and long fuzzing, outside any budget."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def run_kills(context, build, kills):
 
 
 def main():
-    preset, first, seeds, kills = sys.argv[1], *(int(word) for word in sys.argv[2:5])
+    preset, first, seeds, kills, fuzz_s = sys.argv[1], *(int(word) for word in sys.argv[2:6])
     subprocess.run(["./scripts/build", preset, "all"], cwd=suite.ROOT, check=True)
     suite.LOGS = suite.ROOT / "build" / "campaign"
     build = suite.ROOT / "build" / preset
@@ -40,8 +40,11 @@ def main():
         suite.Stage("kills", "campaign", NIGHT_S,
                     lambda context: run_kills(context, build, kills),
                     absent=lambda: None if stages.KILL_TEST.exists() else "no kill test"),
+        suite.Stage("fuzz", "campaign", NIGHT_S,
+                    lambda context: stages.fuzz(context, fuzz_s),
+                    absent=lambda: None if fuzz_s > 0 else "not asked for"),
     ]
-    return suite.run_all(chosen, {"campaign": 2 * NIGHT_S}, [])
+    return suite.run_all(chosen, {"campaign": 3 * NIGHT_S}, [])
 
 
 if __name__ == "__main__":

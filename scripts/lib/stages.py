@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 
+import suite
 from suite import LOGS, ROOT, Counts, Stage
 from suite import count_gtest, count_junit, count_text
 
@@ -134,6 +135,26 @@ def sanitizer_options(reports):
     }
 
 
+def run_planted(context, preset):
+    """Faults that were put there must be found, or a clean run of the others means nothing."""
+    total = Counts()
+    for source in sorted((ROOT / "tests" / "sanitizers").glob("planted_*.cpp")):
+        program = ROOT / "build" / preset / "tests" / "sanitizers" / source.stem
+        if not program.exists():
+            continue  # another preset's
+        reports = LOGS / preset / source.stem
+        reports.mkdir()
+        context.command([program], env=sanitizer_options(reports))
+        found = any(report.stat().st_size > 0 for report in reports.glob("found.*"))
+        total.add(Counts(passed=int(found), failed=int(not found)))
+        if not found:
+            context.say(f"the fault of {source.name} was not found")
+    if total.passed + total.failed == 0:
+        total.failed = 1
+        context.say("no planted fault was built")
+    return total
+
+
 def run_sanitizer(context, preset, libraries):
     """Builds the libraries' tests in one go, then runs them side by side: many only wait."""
     code, text = context.command(["cmake", "--preset", preset])
@@ -141,7 +162,7 @@ def run_sanitizer(context, preset, libraries):
         return count_text(text, code)
     build = ROOT / "build" / preset
     targets = sanitizer_tests(preset, libraries)
-    code, text = context.command(["ninja", "-C", build, "-k", "0", "-j", JOBS, *targets])
+    code, text = context.command(["ninja", "-C", build, "-k", "0", "-j", JOBS, *targets, "planted"])
     total = Counts(failed=int(code != 0))
     context.say(f"built {', '.join(targets)}")
     reports = LOGS / preset
@@ -159,6 +180,7 @@ def run_sanitizer(context, preset, libraries):
         context.log.write(found.read_text(errors="replace"))
     if code != 0 and total.failed == 0:
         total.failed = 1
+    total.add(run_planted(context, preset))
     return total
 
 
@@ -206,7 +228,7 @@ def fuzz_inputs(name, found):
             *([f"-dict={words}"] if words.exists() else [])]
 
 
-def run_fuzz(context):
+def fuzz(context, share_s_max):
     """Builds the fuzzers; each gets an equal share of what is left, bounded."""
     code, text = context.command(["./scripts/build", "fuzz", "fuzzers"])
     if code != 0:
@@ -215,9 +237,9 @@ def run_fuzz(context):
     programs = sorted(path for path in (ROOT / "build" / "fuzz" / "tests" / "fuzz").glob("*_fuzz")
                       if path.is_file() and os.access(path, os.X_OK))
     share_s = max(3, int((context.left_s() - 0.1 * context.stage.budget_s) / len(programs)))
-    share_s = min(share_s, FUZZ_SHARE_S_MAX)
+    share_s = min(share_s, share_s_max)
     for program in programs:
-        found = LOGS / "fuzz" / program.name
+        found = suite.LOGS / "fuzz" / program.name
         found.mkdir(parents=True, exist_ok=True)
         code, text = context.command([
             program, f"-max_total_time={share_s}", "-max_len=8192", f"-seed={first_seed()}",
@@ -225,6 +247,10 @@ def run_fuzz(context):
         total.add(count_text(text, code))
         context.say(f"{program.name}: " + (text.strip().splitlines() or ["silent"])[-1])
     return total
+
+
+def run_fuzz(context):
+    return fuzz(context, FUZZ_SHARE_S_MAX)
 
 
 def demo_absent():
