@@ -53,6 +53,7 @@ Outcome stream_events(const Call& call) {
   BUSBAR_API_TRY(filter, read_event_filter(call));
   const auto newest = static_cast<std::int64_t>(call.replica.revision().value);
   BUSBAR_API_TRY(asked, query_integer(call, "since", 0, INT64_MAX, newest));
+  BUSBAR_API_TRY(until, query_integer(call, "until", 0, INT64_MAX, INT64_MAX));
   std::int64_t since = asked;
   if (const std::string_view last = call.request.header("last-event-id"); !last.empty()) {
     const auto number = parse_count(last);
@@ -61,10 +62,12 @@ Outcome stream_events(const Call& call) {
           Error{Errc::invalid, "Last-Event-ID '" + printable(last) + "' is not a revision"});
     since = number.value();
   }
-  return EventStream{Revision(static_cast<std::uint64_t>(since)),
+  EventStream stream{Revision(static_cast<std::uint64_t>(since)),
                      [kept = keep(call), filter = std::move(filter)](const Event& event) {
                        return event_frame(kept, filter, event);
                      }};
+  if (until < INT64_MAX) stream.until = Revision(static_cast<std::uint64_t>(until));
+  return stream;
 }
 
 }  // namespace busbar::api

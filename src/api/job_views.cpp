@@ -92,7 +92,8 @@ std::string resources_of(const Job& job) {
       if (group.count.max != group.count.min) text += ".." + std::to_string(group.count.max);
       text += " x ";
     }
-    text += resources_line(group.any_of[0].resources);
+    for (std::size_t i = 0; i < group.any_of.size(); ++i)
+      text += (i > 0 ? " or " : "") + resources_line(group.any_of[i].resources);
   }
   return text;
 }
@@ -114,16 +115,13 @@ std::optional<std::string> not_empty(std::string text) {
   return text;
 }
 
-// Units that ended without an attempt have no exit code; a job of such units only has none.
-bool has_exit_code(RunState state, std::int32_t exit_code, Tick started) {
-  return state == RunState::completed || exit_code != 0 || started != Tick();
+// What did not complete and has no code of its own, such as a cancelled job that never ran or one
+// whose node was lost, has none: 0 would read as success.
+bool has_exit_code(RunState state, std::int32_t exit_code) {
+  return state == RunState::completed || exit_code != 0;
 }
 
 }  // namespace
-
-bool ran_at_all(const core::JobRecord& record) {
-  return has_exit_code(core::job_state(record), record.exit_code, record.started);
-}
 
 std::string resources_line(const Resources& resources) {
   std::string text = format_milli(resources.cores.value);
@@ -199,7 +197,7 @@ JobView job_view(const Lens& lens, const core::JobRecord& record) {
   look_at_attempts(lens, record, view);
   if (record.ended_all()) {
     view.ended = lens.moment_if(record.ended);
-    if (ran_at_all(record)) view.exit_code = record.exit_code;
+    if (has_exit_code(view.state, record.exit_code)) view.exit_code = record.exit_code;
     view.reason = not_empty(core::ended_reason(record));
   } else if (record.live == 0) {
     view.simulated = core::only_simulated(lens.view.state, record.job);
@@ -222,7 +220,7 @@ JobView job_view(const Lens& lens, const HistoryJob& job) {
   view.submitted = lens.moment(job.submitted);
   view.ended = lens.moment_if(job.ended);
   view.started = lens.moment_if(job.started);
-  if (has_exit_code(job.state, job.exit_code, job.started)) view.exit_code = job.exit_code;
+  if (has_exit_code(job.state, job.exit_code)) view.exit_code = job.exit_code;
   view.reason =
       not_empty(job.reason.empty() ? core::plain_reason(job.state, job.exit_code) : job.reason);
   return view;

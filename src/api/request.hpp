@@ -86,11 +86,12 @@ struct FollowLog {
   std::function<LogStep(Result<LogChunk>, bool last)> answer;
 };
 
-// Server-sent events after `since`; `write` gives the text of one event, "" where it is filtered
-// out.
+// Server-sent events after `since`, for ever or until the one of `until` was told; `write` gives
+// the text of one event, "" where it is filtered out.
 struct EventStream {
   Revision since;
   std::function<std::string(const Event&)> write;
+  std::optional<Revision> until = std::nullopt;
 };
 
 using Outcome = std::variant<Response, Ask, Later, FollowLog, EventStream>;

@@ -36,7 +36,7 @@ constexpr Route table[] = {
     {"DELETE", "/v1/reservations/{name}", end_reservation, "", Who::op},
     {"GET", "/v1/tenants", list_tenants},
     {"GET", "/v1/history", list_history, "job user tenant state from to limit page"},
-    {"GET", "/v1/events", stream_events, "since job kind"},
+    {"GET", "/v1/events", stream_events, "since until job kind"},
     {"GET", "/v1/tokens", list_tokens},
     {"POST", "/v1/tokens", make_token},
     {"DELETE", "/v1/tokens/{id}", revoke_token},

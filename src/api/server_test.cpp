@@ -282,6 +282,11 @@ TEST_F(ServerTest, EventsArriveAsTheyHappenAndResume) {
   Wire ahead(socket());
   ASSERT_TRUE(ahead.put("GET /v1/events?since=999999 HTTP/1.1\r\nHost: x\r\n\r\n"));
   EXPECT_TRUE(ahead.read_until("event: reset", text));
+  Wire bounded(socket());
+  ASSERT_TRUE(
+      bounded.put("GET /v1/events?since=0&until=" + seen + "&job=999 HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_FALSE(bounded.read_until("event: submitted", text)) << "no event is of that job";
+  EXPECT_TRUE(bounded.closed_by_peer()) << "all up to `until` was told";
 }
 
 TEST_F(ServerTest, AStreamEndsSoonAfterItsTokenIsRevoked) {

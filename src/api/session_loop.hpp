@@ -251,7 +251,8 @@ class SessionLoop {
     co_return !error;
   }
 
-  // Until the client goes, does not read, its token is worthless, or the server stops.
+  // Until all that was asked for is told, the client goes, does not read, its token is worthless,
+  // or the server stops.
   asio::awaitable<void> stream_events(const EventStream& events, const Request& request) {
     auto& open = service_.counters().streams;
     if (open.fetch_add(1) >= service_.streams_max()) {
@@ -275,7 +276,8 @@ class SessionLoop {
     auto quiet_until = std::chrono::steady_clock::now() + service_.timings().heartbeat;
     auto known_until = std::chrono::steady_clock::time_point::max();
     if (!session_.peer) known_until = std::chrono::steady_clock::now();
-    while (going && !service_.stopping()) {
+    const auto told_all = [&] { return events.until && after >= *events.until; };
+    while (going && !told_all() && !service_.stopping()) {
       if (std::chrono::steady_clock::now() >= known_until) {
         if (!service_.caller_of_token(request).known) co_return;
         known_until = std::chrono::steady_clock::now() + service_.timings().token_check;
@@ -287,7 +289,8 @@ class SessionLoop {
         text = "id: " + std::to_string(read.next.value) +
                "\nevent: reset\ndata: {\"revision\":" + std::to_string(read.next.value) +
                ",\"text\":\"events up to this revision are no longer kept; read the lists\"}\n\n";
-      for (const auto& event : read.events) text += events.write(*event);
+      for (const auto& event : read.events)
+        if (!events.until || event->revision <= *events.until) text += events.write(*event);
       const bool moved = read.lost || !read.events.empty();
       after = read.next;
       const auto now = std::chrono::steady_clock::now();

@@ -137,7 +137,7 @@ UnitRunView unit_run(const Lens& lens, const core::JobRecord& record, std::uint3
       run.not_before = lens.moment_if(own->second.not_before);
   } else if (const core::FinishedRun* finished = core::find_finished(units, index)) {
     run.state = finished->state;
-    if (finished->ran > 0 || finished->exit_code != 0 || finished->state == RunState::completed)
+    if (finished->exit_code != 0 || finished->state == RunState::completed)
       run.exit_code = finished->exit_code;
     run.attempts = finished->attempts;
     range.last = finished->range.last;

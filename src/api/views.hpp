@@ -276,8 +276,6 @@ std::optional<std::string> waiting_line(const core::JobRecord& record, const Ver
 std::string short_reason(const core::Verdict& verdict);
 // "2 cores, 4G, H100:2"
 std::string resources_line(const Resources& resources);
-// False where nothing of the job ever ran, so that there is no exit code.
-bool ran_at_all(const core::JobRecord& record);
 // An earliest promised or estimated start, or never.
 Tick predicted_start(const Lens& lens, const core::JobRecord& record, const Verdicts& verdicts);
 

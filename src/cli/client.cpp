@@ -160,10 +160,6 @@ void Client::prepare(const Request& request) {
                      static_cast<curl_off_t>(request.body.size()));
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
   }
-  if (request.idle_seconds > 0) {
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, request.idle_seconds);
-  }
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, give_up);
@@ -191,8 +187,7 @@ Result<Response> Client::send_once(const Request& request, bool& safe_to_repeat)
   curl_easy_setopt(curl, CURLOPT_HEADERDATA, &sink);
   const CURLcode code = curl_easy_perform(curl);
   curl_slist_free_all(headers);
-  const bool stopped = (code == CURLE_WRITE_ERROR && request.on_bytes) ||
-                       (code == CURLE_OPERATION_TIMEDOUT && request.idle_seconds > 0);
+  const bool stopped = code == CURLE_WRITE_ERROR && request.on_bytes;
   met_ = met_ || (code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST);
   if (code != CURLE_OK && !stopped) {
     safe_to_repeat = met_;
@@ -225,26 +220,25 @@ Result<Response> Client::send(const Request& request) {
 }
 
 Result<Response> Client::get(const std::string& path, const Query& query) {
-  return send({"GET", path, query, "", "", "", {}, 0});
+  return send({"GET", path, query, "", "", "", {}});
 }
 
 Result<Response> Client::post(const std::string& path, const std::string& body, const Query& query,
                               const std::string& content_type) {
-  return send({"POST", path, query, body, content_type, fresh_key(), {}, 0});
+  return send({"POST", path, query, body, content_type, fresh_key(), {}});
 }
 
 Result<Response> Client::patch(const std::string& path, const std::string& body) {
-  return send({"PATCH", path, {}, body, "application/json", "", {}, 0});
+  return send({"PATCH", path, {}, body, "application/json", "", {}});
 }
 
 Result<Response> Client::remove(const std::string& path) {
-  return send({"DELETE", path, {}, "", "", "", {}, 0});
+  return send({"DELETE", path, {}, "", "", "", {}});
 }
 
 Result<Ok> Client::stream(const std::string& path, const Query& query,
-                          const std::function<bool(std::string_view)>& on_bytes,
-                          long idle_seconds) {
-  BUSBAR_TRY_OK(send({"GET", path, query, "", "", "", on_bytes, idle_seconds}));
+                          const std::function<bool(std::string_view)>& on_bytes) {
+  BUSBAR_TRY_OK(send({"GET", path, query, "", "", "", on_bytes}));
   return Ok{};
 }
 

@@ -45,10 +45,9 @@ class Client {
                         const std::string& content_type = "application/json");
   Result<Response> patch(const std::string& path, const std::string& body);
   Result<Response> remove(const std::string& path);
-  // Hands on the body's bytes as they come until the server closes, `on_bytes` returns false, or
-  // nothing comes for `idle_seconds` (0: for ever).
+  // Hands on the body's bytes as they come until the server closes or `on_bytes` returns false.
   Result<Ok> stream(const std::string& path, const Query& query,
-                    const std::function<bool(std::string_view)>& on_bytes, long idle_seconds = 0);
+                    const std::function<bool(std::string_view)>& on_bytes);
   const Endpoint& endpoint() const { return endpoint_; }
 
  private:
@@ -61,7 +60,6 @@ class Client {
     std::string content_type;
     std::string key;  // Idempotency-Key
     std::function<bool(std::string_view)> on_bytes;
-    long idle_seconds = 0;
   };
   void prepare(const Request& request);
   Result<Response> send(const Request& request);

@@ -343,13 +343,9 @@ int token_revoke(const Context& context, const std::string& id) {
 
 namespace {
 
-// One line of the stream; the revision it tells, or 0.
-std::int64_t print_event(const Context& context, std::string_view line) {
-  if (line.starts_with("id:")) {
-    const auto revision = parse_count(trim(line.substr(3)));
-    return revision.ok() ? *revision : 0;
-  }
-  if (!line.starts_with("data:")) return 0;
+// One line of the stream.
+void print_event(const Context& context, std::string_view line) {
+  if (!line.starts_with("data:")) return;
   const std::string_view data = trim(line.substr(5));
   const Json event = Json::parse(data, nullptr, false);
   if (event.is_object() && text_at(event, "kind").empty())  // a reset
@@ -362,7 +358,6 @@ std::int64_t print_event(const Context& context, std::string_view line) {
   else if (!text_at(event, "kind").empty())
     context.out(fmt::format("{}  {:<20} {}\n", text_at(event, "time"), text_at(event, "kind"),
                             text_at(event, "text")));
-  return 0;
 }
 
 }  // namespace
@@ -377,23 +372,20 @@ int events(const Context& context, bool follow, const std::string& job) {
   Query query;
   if (!job.empty()) query.push_back({"job", *number});
   if (!follow) query.push_back({"since", "0"});
+  if (!follow) query.push_back({"until", fmt::format("{}", newest)});
   std::string pending;
-  std::int64_t revision = 0;
   const auto take = [&](std::string_view bytes) {
     pending += bytes;
     std::size_t start = 0;
     for (std::size_t end = pending.find('\n'); end != std::string::npos;
          end = pending.find('\n', start)) {
-      const std::string_view line = std::string_view(pending).substr(start, end - start);
+      print_event(context, std::string_view(pending).substr(start, end - start));
       start = end + 1;
-      revision = std::max(revision, print_event(context, line));
-      if (!follow && line.starts_with("data:") && revision >= newest) return false;
     }
     pending.erase(0, start);
     return true;
   };
-  // What has happened is told at once; then nothing comes any more.
-  const auto done = context.client.stream("/v1/events", query, take, follow ? 0 : 1);
+  const auto done = context.client.stream("/v1/events", query, take);
   return done.ok() ? 0 : context.fail(done.error());
 }
 

@@ -221,8 +221,9 @@ std::string gang_text(const Group& group, const PartFit& part) {
   if (tasks.tasks_per_node > 0) shape += fmt::format(", at most {} a node", tasks.tasks_per_node);
   std::string where = "all nodes together hold";
   if (group.job.coupling == Coupling::extreme) {
+    const std::string has = part.limit.empty() ? "holds" : "has " + part.limit + " for";
     where = part.name.empty() ? "no link domain holds more than"
-                              : fmt::format("the largest link domain, on {}, holds", part.name);
+                              : fmt::format("the largest link domain, on {}, {}", part.name, has);
   } else if (!part.name.empty()) {
     where = fmt::format("the largest part, {}, holds", part.name);
   }

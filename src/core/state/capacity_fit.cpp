@@ -65,6 +65,20 @@ std::uint64_t tasks_in_one_domain(const Alternative& alternative, const Node& no
   return best;
 }
 
+// Which plain quantity ends at so many tasks: "cores", "memory"; "" when none does.
+std::string limit_at(std::uint64_t tasks, const Resources& each, const Node& node) {
+  const auto ends = [tasks](std::int64_t have, std::int64_t one) {
+    return one > 0 && static_cast<std::uint64_t>(have / one) == tasks;
+  };
+  if (ends(node.cores.value, each.cores.value)) return "cores";
+  if (ends(node.memory.value, each.memory.value)) return "memory";
+  if (ends(node.scratch.value, each.scratch.value)) return "scratch";
+  if (ends(node.port_count, each.ports)) return "ports";
+  for (const auto& named : each.named)
+    if (ends(named_on(node, named.name), named.count)) return named.name;
+  return "";
+}
+
 // What nodes holding `tasks` each hold together: the largest `group.nodes` of them, if it says so.
 std::uint64_t sum_of(std::vector<std::uint64_t> tasks, const TaskGroup& group) {
   std::sort(tasks.begin(), tasks.end(), std::greater<>());
@@ -132,7 +146,7 @@ PartFit best_part(const State& state, const Job& job, const TaskGroup& group,
                             : job.topology.required ? job.topology.within
                                                     : std::string();
   std::map<std::string, std::vector<std::uint64_t>> parts;
-  std::map<std::string, std::string> names;
+  std::map<std::string, std::string> names, limits;
   for (const auto& record : state.nodes()) {
     const Node& node = record.node;
     if (!eligible(job, alternative, node)) continue;
@@ -143,11 +157,12 @@ PartFit best_part(const State& state, const Job& job, const TaskGroup& group,
     const std::string key = part_of(state, node, level);
     parts[key].push_back(tasks);
     names.emplace(key, part_name(node, level, state));
+    if (extreme) limits.emplace(key, limit_at(tasks, alternative.resources, node));
   }
   PartFit best;
   for (auto& [key, tasks] : parts) {
     const std::uint64_t sum = sum_of(std::move(tasks), group);
-    if (sum > best.tasks) best = {names[key], sum};
+    if (sum > best.tasks) best = {names[key], limits[key], sum};
   }
   return best;
 }

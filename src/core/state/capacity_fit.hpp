@@ -12,6 +12,7 @@ namespace busbar::core {
 // A part of the topology and what it holds.
 struct PartFit {
   std::string name;         // "node n1", "rack r7"; "" for everything
+  std::string limit;        // of an extreme job: what runs out there, unless it is the devices
   std::uint64_t tasks = 0;  // of the alternative, tasks_per_node and nodes obeyed
 };
 

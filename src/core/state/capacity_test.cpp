@@ -300,6 +300,10 @@ TEST(Capacity, RequiredTopologyAndExtremeCouplingStayInOnePart) {
   EXPECT_EQ(why(w, fast),
             "job \"train\" asks for 4 tasks at once, but the largest link domain, on node a1, "
             "holds 3. Nearest: tasks: 3");
+  fast.groups[0].any_of[0].resources.cores = whole_cores(4);
+  EXPECT_EQ(why(w, fast),
+            "job \"train\" asks for 4 tasks at once, but the largest link domain, on node a1, "
+            "has cores for 2. Nearest: tasks: 2");
 }
 
 TEST(Capacity, AQuotaThatOneUnitWouldExceedIsNever) {

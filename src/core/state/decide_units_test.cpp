@@ -46,6 +46,16 @@ TEST(Units, CancelOfAFewTouchesOnlyThese) {
   EXPECT_EQ(w.job().close_reason, "cancelled by ada");
 }
 
+TEST(Units, AJobsReasonIsThatOfItsWorstUnit) {
+  World w;
+  const NodeId n1 = w.add(node("n1", 8));
+  w.add(loose("sweep", 3));
+  for (const auto& [index, code] : {std::pair{0u, 2}, {1u, 7}, {2u, 3}})
+    w.end(w.grant(unit(1, index), n1), RunState::failed, code);
+  EXPECT_EQ(w.state.find(JobId(1))->exit_code, 7);
+  EXPECT_EQ(ended_reason(*w.state.find(JobId(1))), "exit code 7");
+}
+
 TEST(Units, HoldAndReleaseMoveWaitingUnitsOnly) {
   Four w;
   EXPECT_EQ(w.happened(HoldUnits{all_of(1), user()}), 1u);

@@ -63,6 +63,9 @@ void note_end(JobRecord& record, const Ended& event) {
   if (event.state == RunState::completed) return;
   const bool closes = event.next == UnitNext::closed;
   if (closes && rank_of(event.state) > rank_of(record.end_state)) return;
+  const bool worse_is_told = closes && record.failed > 0 && event.state == record.end_state &&
+                             event.exit.code < record.exit_code;
+  if (worse_is_told) return;
   record.end_state = event.state;
   if (!event.exit.detail.empty()) {
     record.end_reason = event.exit.detail;
