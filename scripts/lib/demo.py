@@ -231,7 +231,9 @@ def summary(keep):
     path = os.path.relpath(BIN)
     if keep:
         say(f"  export PATH=$PWD/{path}:$PATH BUSBAR_STATE={STATE}")
-        say("  busbar top | busbar run -- echo hello | busbar show last | busbar down")
+        for line in ("busbar top          # a live view; q leaves it", "busbar run -- echo hello",
+                     "busbar show last", "busbar down         # when you have seen enough"):
+            say(f"  {line}")
     else:
         say(f"  export PATH=$PWD/{path}:$PATH")
         say("  busbar up && busbar run -- echo hello && busbar submit examples/hello.yaml")

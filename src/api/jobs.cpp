@@ -268,8 +268,9 @@ Outcome list_jobs(const Call& call) {
   const bool newest = order != "oldest";
   const JobId after(static_cast<std::uint64_t>(from));
   const auto size = static_cast<std::size_t>(limit);
-  return looking(call.replica, call.backend, [&](const Lens& lens) {
-    JobPage page;
+  JobPage page;
+  page.jobs.reserve(size);
+  looking(call.replica, call.backend, [&](const Lens& lens) {
     page.revision = lens.view.state.revision();
     if (filter.which == JobFilter::Which::active) {
       fill_in_order(
@@ -281,8 +282,9 @@ Outcome list_jobs(const Call& call) {
           [](const auto& entry) { return entry.first; },
           [](const auto& entry) -> const core::JobRecord& { return entry.second; }, page);
     }
-    return json_response(page);
+    return 0;
   });
+  return json_response(page);  // its text is written while others look
 }
 
 Outcome show_job(const Call& call) {

@@ -15,11 +15,22 @@ std::size_t utf8_length(std::string_view text) {
   return 0;
 }
 
+// Written as it is, alone.
+bool is_plain(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+}
+
 }  // namespace
 
 void JsonOut::put_string(std::string_view value) {
   text_ += '"';
   for (std::size_t i = 0; i < value.size();) {
+    std::size_t end = i;
+    while (end < value.size() && is_plain(value[end])) ++end;
+    text_.append(value, i, end - i);
+    i = end;
+    if (i == value.size()) break;
     const auto byte = static_cast<unsigned char>(value[i]);
     if (byte == '"' || byte == '\\') {
       text_ += '\\';
@@ -32,8 +43,6 @@ void JsonOut::put_string(std::string_view value) {
       char escaped[8];
       std::snprintf(escaped, sizeof escaped, "\\u%04x", byte);
       text_ += escaped, ++i;
-    } else if (byte < 0x80) {
-      text_ += value[i++];
     } else if (const std::size_t length = utf8_length(value.substr(i)); length > 0) {
       text_.append(value.substr(i, length)), i += length;
     } else {

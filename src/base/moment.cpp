@@ -113,6 +113,14 @@ bool parse_rfc3339(std::string_view text, std::int64_t& unix_ms) {
   return true;
 }
 
+// `before`, then `number`, which is not negative, in `width` digits at least.
+void put_digits(std::string& text, char before, std::int64_t number, std::size_t width) {
+  const std::string digits = std::to_string(number);
+  text += before;
+  text.append(digits.size() < width ? width - digits.size() : 0, '0');
+  text += digits;
+}
+
 }  // namespace
 
 std::string format_moment(std::int64_t unix_ms) {
@@ -120,11 +128,17 @@ std::string format_moment(std::int64_t unix_ms) {
   std::int64_t rest = unix_ms % day_ms;
   if (rest < 0) --days, rest += day_ms;
   const Date date = date_of_days(days);
-  char text[64];
-  std::snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ",
-                static_cast<long long>(date.year), date.month, date.day,
-                static_cast<int>(rest / 3'600'000), static_cast<int>(rest / 60'000 % 60),
-                static_cast<int>(rest / 1000 % 60), static_cast<int>(rest % 1000));
+  std::string text;
+  text.reserve(24);
+  put_digits(text, date.year < 0 ? '-' : '+', date.year < 0 ? -date.year : date.year, 4);
+  if (text.front() == '+') text.erase(0, 1);
+  put_digits(text, '-', date.month, 2);
+  put_digits(text, '-', date.day, 2);
+  put_digits(text, 'T', rest / 3'600'000, 2);
+  put_digits(text, ':', rest / 60'000 % 60, 2);
+  put_digits(text, ':', rest / 1000 % 60, 2);
+  put_digits(text, '.', rest % 1000, 3);
+  text += 'Z';
   return text;
 }
 

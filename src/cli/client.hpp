@@ -49,6 +49,8 @@ class Client {
   Result<Ok> stream(const std::string& path, const Query& query,
                     const std::function<bool(std::string_view)>& on_bytes);
   const Endpoint& endpoint() const { return endpoint_; }
+  // Whether the last request was answered, be it by a refusal.
+  bool answered() const { return answered_; }
 
  private:
   struct Handle;
@@ -71,6 +73,7 @@ class Client {
   std::unique_ptr<Handle> handle_;
   std::string token_;
   bool met_ = false;  // a connection was made once
+  bool answered_ = false;
 };
 
 // One path segment, percent-encoded.

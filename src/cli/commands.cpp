@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <functional>
 #include <memory>
 
@@ -376,8 +377,10 @@ int main_of(int count, char** words) {
     tree->app.parse(std::vector<std::string>(line.parsed.rbegin(), line.parsed.rend()));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return tree->app.exit(error);
-    fmt::print(stderr, "busbar: {}\n", usage_sentence(tree->app, line.parsed, error));
-    return exit_usage;
+    Client nobody(tree->endpoint);
+    const bool json = tree->json || std::find(given.begin(), given.end(), "--json") != given.end();
+    const Context context{nobody, Screen::detect(true), json, tree->quiet};
+    return context.misuse(usage_sentence(tree->app, line.parsed, error));
   }
   if (tree->endpoint.socket.empty()) tree->endpoint.socket = find_socket();
   Client client(tree->endpoint);

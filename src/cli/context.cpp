@@ -29,7 +29,7 @@ int Context::fail(const Error& error) const {
   fmt::print(stderr, "{} {}\n", screen.paint("busbar:", Colour::red), harmless(error.text));
   switch (error.code) {
     case Errc::unavailable:
-      return exit_unreachable;
+      return client.answered() ? exit_refused : exit_unreachable;
     case Errc::corrupt:
       return exit_failed;
     default:

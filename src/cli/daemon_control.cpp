@@ -58,8 +58,10 @@ Result<Ok> make_state_folder(const std::string& path) {
   return Ok{};
 }
 
-std::string last_lines(const std::string& path) {
+// The last of what was written behind `from`.
+std::string last_lines(const std::string& path, std::streamoff from_byte) {
   std::ifstream file(path);
+  file.seekg(from_byte);
   std::string line, out;
   std::vector<std::string> lines;
   while (std::getline(file, line)) lines.push_back(line);
@@ -209,12 +211,15 @@ int already_up(const Context& context, const UpOptions& options, const Places& p
 int start_daemon(const Context& context, const std::vector<std::string>& words,
                  const Places& places) {
   const std::string log = places.state + "/busbard.log";
+  struct stat before {};
+  const std::streamoff log_bytes = stat(log.c_str(), &before) == 0 ? before.st_size : 0;
   const pid_t child = spawn(words, log);
   if (child < 0) return context.fail({Errc::unavailable, "no process could be started"});
   for (int waited_ms = 0; waited_ms < 30'000; waited_ms += 50) {
     if (answers(places.socket)) {
       context.note(fmt::format("busbar is up at {}", places.socket));
-      if (geteuid() == 0) context.note("it was started by root, so jobs of root run as root");
+      if (geteuid() == 0)
+        context.note("it was started by root; jobs run as who submits them, those of root as root");
       if (places.socket != find_socket())
         context.note(fmt::format("this shell finds it by: export BUSBAR_SOCKET={}", places.socket));
       print_up(context, places, true);
@@ -222,7 +227,8 @@ int start_daemon(const Context& context, const std::vector<std::string>& words,
     }
     int code = 0;
     if (waitpid(child, &code, WNOHANG) == child)
-      return context.fail({Errc::unavailable, "the daemon ended at once:" + last_lines(log)});
+      return context.fail(
+          {Errc::unavailable, "the daemon ended at once:" + last_lines(log, log_bytes)});
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   return context.fail({Errc::unavailable, fmt::format("the daemon does not answer; see {}", log)});

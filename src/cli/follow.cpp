@@ -94,6 +94,7 @@ Waited wait_for_one(const Context& context, const std::string& reference, const 
     }
     if (watch.given_up(object_at(*answer, "job"))) return {exit_busbar_failed, false};
     if (timeout_seconds >= 0 && left <= 0) {
+      if (context.json) context.out(answer->dump(2) + "\n");
       context.note(fmt::format("job {} is still {} after {}", reference, text_at(*answer, "state"),
                                short_seconds(timeout_seconds)));
       return {exit_busbar_failed, false};

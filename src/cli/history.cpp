@@ -21,10 +21,12 @@ std::string attempt_name(const Json& row) {
   return attempt == 0 ? text_at(row, "ref") : fmt::format("{}#{}", text_at(row, "ref"), attempt);
 }
 
-// What never ran has neither exit code nor usage.
+// What never ran has neither exit code nor usage; what did not complete and has no code of its own,
+// such as an attempt whose node was lost, has no exit code: 0 would read as success.
 std::string exit_of(const Json& row) {
   const bool ran = !text_at(row, "started").empty() || integer_at(row, "attempt") > 0;
-  return ran ? fmt::format("{}", integer_at(object_at(row, "exit"), "code")) : "-";
+  const std::int64_t code = integer_at(object_at(row, "exit"), "code");
+  return ran && (code != 0 || text_at(row, "state") == "COMPLETED") ? fmt::format("{}", code) : "-";
 }
 
 std::string seconds_or_dash(const Json& of, const char* field) {

@@ -108,8 +108,10 @@ constexpr FieldInfo fields[] = {
      "Where it runs. Relative to where it was submitted, which is the default.", "runs/a"},
     {"setup", work, "script",
      "A shell script run before it: once per attempt and node, however many tasks and groups share "
-     "it. If it fails, the attempt fails.",
-     "module load gcc"},
+     "it. It is a process of its own: what it writes to disk stays, what it exports does not. If "
+     "it "
+     "fails, the attempt fails.",
+     "pip install --target libraries -r requirements.txt"},
     {"run", work, "script",
      "The shell script to run, by its own `#!` line or /bin/sh. Either run or command.",
      "python3 train.py"},

@@ -17,7 +17,7 @@ namespace busbar::shim {
 struct Options {
   std::string directory;
   std::string installation;
-  std::int64_t idle_exit_ms = 600'000;  // without attempts and daemons it ends after this
+  std::int64_t idle_exit_ms = 10'000;  // without attempts and daemons it ends after this
   CgroupMode mode_max = CgroupMode::v2;
   bool foreground = false;
   int resume_fd = -1;  // set by a predecessor that becomes this program

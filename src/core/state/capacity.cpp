@@ -213,8 +213,15 @@ std::string task_text(const Group& group, const Alternative& alternative) {
   return text;
 }
 
+std::int64_t nodes_for_one(const Group& group, const Alternative& alternative) {
+  const auto& nodes = group.state.nodes();
+  return std::count_if(nodes.begin(), nodes.end(), [&](const NodeRecord& record) {
+    return eligible(group.job, alternative, record.node) && tasks_on(alternative, record.node) > 0;
+  });
+}
+
 // One task fits somewhere, but not all of the gang together.
-std::string gang_text(const Group& group, const PartFit& part) {
+std::string gang_text(const Group& group, const Alternative& alternative, const PartFit& part) {
   const TaskGroup& tasks = group.tasks();
   std::string shape = plural(tasks.count.min, "task");
   if (tasks.nodes > 0) shape += fmt::format(" on {}", plural(tasks.nodes, "node"));
@@ -227,14 +234,14 @@ std::string gang_text(const Group& group, const PartFit& part) {
   } else if (!part.name.empty()) {
     where = fmt::format("the largest part, {}, holds", part.name);
   }
+  if (const auto nodes = nodes_for_one(group, alternative); nodes < tasks.nodes)
+    return fmt::format("{} asks for {} at once, but only {} can hold a task of it", group.who(),
+                       shape, plural(nodes, "node"));
   return fmt::format("{} asks for {} at once, but {} {}", group.who(), shape, where, part.tasks);
 }
 
 bool task_fits(const Group& group, const Alternative& alternative) {
-  const auto& nodes = group.state.nodes();
-  return std::any_of(nodes.begin(), nodes.end(), [&](const NodeRecord& record) {
-    return eligible(group.job, alternative, record.node) && tasks_on(alternative, record.node) > 0;
-  });
+  return nodes_for_one(group, alternative) > 0;
 }
 
 // Whether nothing registered keeps the group's alternative from running.
@@ -254,7 +261,8 @@ bool group_fits(const Group& group) {
 // Why the alternative, which does not fit, does not.
 std::string why_not(const Group& group, const Alternative& alternative) {
   if (!task_fits(group, alternative)) return task_text(group, alternative);
-  return gang_text(group, best_part(group.state, group.job, group.tasks(), alternative));
+  return gang_text(group, alternative,
+                   best_part(group.state, group.job, group.tasks(), alternative));
 }
 
 // What one unit of the alternative takes at least of a quota's name.

@@ -268,7 +268,8 @@ TEST(Capacity, AGangMustFitTheNodesTogether) {
       {11, 0, 2,
        "job \"mpi\" asks for 11 tasks on 2 nodes at once, but all nodes together hold 10. Nearest: "
        "tasks: 10"},
-      {4, 0, 4, "job \"mpi\" asks for 4 tasks on 4 nodes at once, but all nodes together hold 0"},
+      {4, 0, 4,
+       "job \"mpi\" asks for 4 tasks on 4 nodes at once, but only 3 nodes can hold a task of it"},
   };
   for (const auto& row : rows)
     EXPECT_EQ(why(w, tasks_of_4(row.tasks, row.per_node, row.nodes)), row.sentence);

@@ -144,12 +144,11 @@ Result<Decision> rule(Facts facts, const ResumeNode& command) {
 Result<Decision> rule(Facts facts, const FenceNode& command) {
   BUSBAR_TRY_OK(require_operator(command.by, "fencing a node"));
   BUSBAR_TRY(id, node_named(facts.state, command.node));
-  const std::string reason =
-      command.reason.empty() ? "fenced by " + command.by.name : command.reason;
+  const std::string why = command.reason.empty() ? "by " + command.by.name : command.reason;
   Bodies out;
   void_promises_on(facts.state, id, VoidCause::node_lost, out);
-  out.push_back(NodeFenced{id, reason, command.by.name});
-  lose_attempts(facts, id, fmt::format("node {} was fenced: {}", command.node, reason), out);
+  out.push_back(NodeFenced{id, "fenced: " + why, command.by.name});
+  lose_attempts(facts, id, fmt::format("node {} was fenced: {}", command.node, why), out);
   return decided(std::move(out));
 }
 

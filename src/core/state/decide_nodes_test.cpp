@@ -122,6 +122,7 @@ TEST(Nodes, FenceEndsWhatRanByTheOperatorsWord) {
   const Ended& ended = std::get<Ended>(decision->events.back());
   EXPECT_EQ(ended.state, RunState::node_fail);
   EXPECT_EQ(ended.exit.detail, "node n1 was fenced: dead board");
+  EXPECT_EQ(w.n1().drain_reason, "fenced: dead board");
   EXPECT_EQ(ended.next, UnitNext::waits);
   EXPECT_TRUE(w.n1().drained);
   EXPECT_EQ(w.broken, "");
