@@ -1,6 +1,7 @@
 #include "core/explain/estimate.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "core/cycle/admit.hpp"
@@ -120,6 +121,77 @@ class Estimate {
   bool stopped_ = false;
 };
 
+// Follows dependencies to what runs now; each job is looked at once, so many at most.
+class Chain {
+ public:
+  Chain(const View& view, const Policy& policy) : view_(view), policy_(policy) {}
+
+  std::optional<Tick> start_of(const UnitId& unit) {
+    const JobRecord* record = view_.state.find(unit.job);
+    if (record == nullptr || unit.group >= record->groups.size() ||
+        !record->groups[unit.group].waiting.contains(unit.index))
+      return std::nullopt;
+    const auto promise = view_.state.promises().find(unit);
+    if (promise != view_.state.promises().end()) return promise->second.at;
+    const auto met = dependencies_met(record->job);
+    if (!met) return std::nullopt;
+    if (*met > view_.now) return std::max(*met, record->job.begin_at);
+    return Estimate(view_, policy_, unit).run();
+  }
+
+ private:
+  static constexpr std::size_t jobs_max = 32;
+
+  // Nothing where it is not known, or need not come.
+  std::optional<Tick> dependencies_met(const Job& job) {
+    Tick met = view_.now;
+    for (const auto& dependency : job.after) {
+      const DependencyState state = dependency_state(view_.state, dependency);
+      if (state == DependencyState::met) continue;
+      const bool by_its_end =
+          dependency.kind == DependencyKind::ok || dependency.kind == DependencyKind::any;
+      if (state == DependencyState::never || !by_its_end) return std::nullopt;
+      const auto end = end_of(dependency.job);
+      if (!end) return std::nullopt;
+      met = std::max(met, *end);
+    }
+    return met;
+  }
+
+  std::optional<Tick> end_of(JobId id) {
+    if (const auto known = ends_.find(id); known != ends_.end()) return known->second;
+    if (ends_.size() >= jobs_max) return std::nullopt;
+    ends_[id] = std::nullopt;
+    return ends_[id] = latest_end(*view_.state.find(id));
+  }
+
+  // When the job has ended, if everything holds to its limit: what runs, and one unit that waits.
+  std::optional<Tick> latest_end(const JobRecord& record) {
+    const Job& job = record.job;
+    if (record.held > 0 || record.waiting > 1) return std::nullopt;
+    Tick end = view_.now;
+    for (std::uint32_t g = 0; g < record.groups.size(); ++g) {
+      const auto index = record.groups[g].waiting.next(0);
+      if (!index) continue;
+      const auto start = start_of({job.id, g, *index});
+      if (!start || job.time_limit == span_unlimited) return std::nullopt;
+      end = std::max(*start, view_.now) + job.time_limit +
+            (job.grace + view_.state.config().cleanup_bound);
+    }
+    const auto& attempts = view_.state.attempts();
+    for (auto at = attempts.lower_bound({{job.id, 0, 0}, 0});
+         at != attempts.end() && at->first.unit.job == job.id; ++at) {
+      if (at->second.latest_end == tick_never) return std::nullopt;
+      end = std::max(end, at->second.latest_end);
+    }
+    return end;
+  }
+
+  const View& view_;
+  const Policy& policy_;
+  std::map<JobId, std::optional<Tick>> ends_;
+};
+
 }  // namespace
 
 std::optional<Position> position(const View& view, const Policy& policy, JobId job) {
@@ -136,15 +208,7 @@ std::optional<Position> position(const View& view, const Policy& policy, JobId j
 }
 
 std::optional<Tick> estimate_start(const View& view, const Policy& policy, const UnitId& unit) {
-  const JobRecord* record = view.state.find(unit.job);
-  if (record == nullptr || unit.group >= record->groups.size() ||
-      !record->groups[unit.group].waiting.contains(unit.index))
-    return std::nullopt;
-  const auto promise = view.state.promises().find(unit);
-  if (promise != view.state.promises().end()) return promise->second.at;
-  for (const auto& dependency : record->job.after)
-    if (dependency_state(view.state, dependency) != DependencyState::met) return std::nullopt;
-  return Estimate(view, policy, unit).run();
+  return Chain(view, policy).start_of(unit);
 }
 
 }  // namespace busbar::core

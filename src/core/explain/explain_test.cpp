@@ -230,6 +230,33 @@ TEST_F(Explained, PositionAndEstimate) {
   EXPECT_EQ(at(1), std::nullopt);  // it runs
 }
 
+TEST_F(Explained, AChainOfDependenciesStartsWhenEachHasHeldToItsLimit) {
+  world.add(testing::node("n1", 4));
+  const auto after = [&](std::uint64_t id, DependencyKind kind, Span limit) {
+    Job chained = job("j", testing::resources(1), limit);
+    chained.after = {{kind, JobId(id), 0, ""}};
+    return chained;
+  };
+  world.add(job("a", testing::resources(1), minutes(10)));
+  world.add(after(1, DependencyKind::ok, minutes(5)));
+  world.add(after(2, DependencyKind::any, minutes(1)));
+  world.add(after(1, DependencyKind::failed, minutes(1)));
+  world.add(after(3, DependencyKind::ok, span_unlimited));
+  world.add(after(5, DependencyKind::ok, minutes(1)));
+  world.cycle();
+  const Tick end = world.world.state.live_attempt(testing::unit(1))->latest_end;
+  const auto at = [&](std::uint64_t id) {
+    return estimate_start(world.view(), *world.policy, testing::unit(id));
+  };
+  const Span around =
+      world.world.state.find(JobId(2))->job.grace + world.world.state.config().cleanup_bound;
+  EXPECT_EQ(at(2), end);
+  EXPECT_EQ(at(3), end + minutes(5) + around);
+  EXPECT_EQ(at(4), std::nullopt) << "job 1 need not fail";
+  EXPECT_EQ(at(5), end + minutes(6) + (around + around));
+  EXPECT_EQ(at(6), std::nullopt) << "job 5 has no limit";
+}
+
 TEST_F(Explained, WhatASubmissionWouldGet) {
   world.add(testing::node("n1", 1));
   world.add(job("now", testing::resources(1), minutes(10)));
