@@ -20,8 +20,8 @@ std::optional<Position> position(const View& view, const Policy& policy, JobId j
 
 // When the unit would start if nothing else arrived and everything ran to its limit: those before
 // it are placed in order, each at its earliest start; what it depends on ends at its limit. Nothing
-// when that is unknown: a hold, a dependency with several waiting units or that need not be met, work
-// without a limit in the way, or more than a bounded number of units before it.
+// when that is unknown: a hold, a dependency with several waiting units or that need not be met,
+// work without a limit in the way, or more than a bounded number of units before it.
 std::optional<Tick> estimate_start(const View& view, const Policy& policy, const UnitId& unit);
 
 }  // namespace busbar::core
