@@ -39,7 +39,7 @@ struct LogQuery {
   ::busbar::Stream stream = ::busbar::Stream::output;
   std::uint32_t rank = 0;
   std::uint32_t attempt = 0;  // 0: the newest
-  std::int64_t offset = 0;
+  std::int64_t offset = -1;   // in the file; -1: where the attempt's output begins
   std::int64_t from_end = 0;  // above 0: start so many bytes before the end
   std::int64_t length = chunk_bytes_usual;
   // What the last try found.
@@ -142,7 +142,9 @@ Result<std::optional<LogRequest>> next_request(LogQuery& query) {
   query.found = std::move(found);
   const Job& job = query.found.job;
   const UnitId& unit = query.found.unit;
-  if (query.found.attempt == 0) return std::optional<LogRequest>();
+  // Before it runs, where its output begins is not known.
+  if (query.found.attempt == 0 || query.found.state == RunState::configuring)
+    return std::optional<LogRequest>();
   const ClaimPlace place = place_of_rank(query.found, query.rank);
   BUSBAR_TRY(bytes, query.kept.backend->payload(job.groups[place.group].payload));
   BUSBAR_TRY(payload, decode_payload(bytes));
@@ -156,6 +158,7 @@ Result<std::optional<LogRequest>> next_request(LogQuery& query) {
   request.path = query.path;
   request.offset = query.from_end > 0 ? offset_max : query.offset;
   request.length_max = query.length;
+  request.attempt = {unit, query.found.attempt};
   return std::optional(std::move(request));
 }
 
@@ -180,12 +183,13 @@ LogStep next_step(LogQuery& query, Result<LogChunk> chunk, bool last) {
     chunk = LogChunk{};
   }
   if (query.from_end > 0 && query.found.attempt > 0) {
-    query.offset = std::max<std::int64_t>(0, chunk->size - query.from_end);
+    query.offset = std::max(chunk->begin, chunk->size - query.from_end);
     query.from_end = 0;
     if (chunk->size > query.offset) return {{}, true};
   }
   const bool ended = is_final(state) || (query.found.attempt == 0 && state != RunState::pending);
   if (chunk->bytes.empty() && !ended && !last) return {};
+  if (query.offset < 0) query.offset = chunk->begin;
   return {log_response(query, std::move(chunk->bytes), chunk->size), false};
 }
 
@@ -200,7 +204,7 @@ Result<LogQuery> read_log_query(const Call& call) {
   BUSBAR_TRY(length, query_integer(call, "length", 1, chunk_bytes_max, chunk_bytes_usual));
   query.rank = static_cast<std::uint32_t>(rank);
   query.attempt = static_cast<std::uint32_t>(attempt);
-  query.offset = std::max<std::int64_t>(0, offset);
+  if (!call.query("offset").empty()) query.offset = std::max<std::int64_t>(0, offset);
   query.from_end = offset < 0 ? -offset : 0;
   query.length = length;
   return query;

@@ -93,7 +93,8 @@ class TestBackend : public Backend {
     fstat(file, &facts);
     chunk.size = facts.st_size;
     chunk.bytes.resize(static_cast<std::size_t>(request.length_max));
-    const ssize_t count = pread(file, chunk.bytes.data(), chunk.bytes.size(), request.offset);
+    const std::int64_t offset = std::max<std::int64_t>(0, request.offset);
+    const ssize_t count = pread(file, chunk.bytes.data(), chunk.bytes.size(), offset);
     chunk.bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
     close(file);
     sink(std::move(chunk));

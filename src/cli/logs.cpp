@@ -30,7 +30,7 @@ std::int64_t header_number(const Response& response, const char* name) {
 struct Reader {
   std::string unit;
   std::int64_t rank = 0;
-  std::int64_t offset = 0;
+  std::int64_t offset = -1;  // in the file; -1: where the attempt's output begins
   std::int64_t attempt = 0;  // that was read last
   std::string path;          // of its file; "" as long as it has not started
   std::string prefix;        // before each line, where several are shown
@@ -180,10 +180,11 @@ void LogView::add_unit(const std::string& unit, bool of_several) {
 Result<Response> LogView::ask(const Reader& reader, std::int64_t length,
                               double follow_seconds) const {
   const bool tail = reader.fresh && options_.tail >= 0;
-  Query query = {{"offset", fmt::format("{}", tail ? -chunk_bytes : reader.offset)},
-                 {"rank", fmt::format("{}", reader.rank)},
+  Query query = {{"rank", fmt::format("{}", reader.rank)},
                  {"stream", options_.error ? "stderr" : "stdout"},
                  {"length", fmt::format("{}", length)}};
+  if (tail || reader.offset >= 0)
+    query.push_back({"offset", fmt::format("{}", tail ? -chunk_bytes : reader.offset)});
   if (follow_seconds > 0) query.push_back({"follow", fmt::format("{}", follow_seconds)});
   if (options_.attempt > 0) query.push_back({"attempt", fmt::format("{}", options_.attempt)});
   return context_.client.get("/v1/units/" + escape(reader.unit) + "/log", query);
@@ -199,6 +200,7 @@ bool LogView::another_shows(std::size_t at) {
   Reader& before = readers_[owner->second];
   before.prefix.clear();
   reader.prefix.clear();
+  if (before.fresh) before.offset = std::min(before.offset, reader.offset);
   if (!before.done) return true;
   reader.offset = std::max(reader.offset, before.offset);
   owner->second = at;
@@ -216,6 +218,8 @@ Result<Ok> LogView::find_path(std::size_t at) {
     return Ok{};
   }
   reader.path = header_text(*response, "x-busbar-path");
+  if (options_.tail < 0 && !response->body.empty())
+    reader.offset = header_number(*response, "x-busbar-offset");
   another_shows(at);
   return Ok{};
 }
@@ -236,7 +240,7 @@ Result<std::size_t> LogView::read(std::size_t at, double follow_seconds) {
   const std::string path = header_text(*response, "x-busbar-path");
   if (!reader.path.empty() && path != reader.path) {  // a later attempt has a file of its own
     reader.path = path;
-    reader.offset = 0;
+    reader.offset = -1;
     return std::size_t{0};
   }
   if (reader.path.empty()) {

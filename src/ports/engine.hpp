@@ -28,14 +28,16 @@ using ReportSink = std::function<void(Command)>;
 
 struct LogRequest {
   std::string node;
-  UserRef user;      // the file is opened as this user
-  std::string path;  // from model/output_path
-  std::int64_t offset = 0;
+  UserRef user;              // the file is opened as this user
+  std::string path;          // from model/output_path
+  std::int64_t offset = -1;  // in the file; -1: where the attempt's output begins
   std::int64_t length_max = 65536;
+  AttemptId attempt;  // nothing behind its unit's next one is read; job 0: the whole file
 };
 struct LogChunk {
   std::string bytes;
-  std::int64_t size = 0;  // of the whole log now
+  std::int64_t size = 0;   // of the file now, up to where the attempt's part ends
+  std::int64_t begin = 0;  // where the attempt's part begins
 };
 using LogSink = std::function<void(Result<LogChunk>)>;
 

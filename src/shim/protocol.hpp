@@ -196,12 +196,19 @@ struct Usage {
   bool exact = false;        // false: CPU time and memory peak were sampled
 };
 
+// An output file that held something when the attempt began.
+struct OutputBegin {
+  std::string path;
+  std::int64_t bytes = 0;
+};
+
 struct Started {
   static constexpr Kind kind = Kind::started;
   std::string name;
   std::uint32_t pid = 0;  // of the first process (of the setup process while that runs)
   std::int64_t started_unix_ms = 0;
   std::int64_t started_boot_ms = 0;
+  std::vector<OutputBegin> output_begins;
 };
 
 struct ProcessExit {
@@ -291,8 +298,9 @@ void fields(auto& v, Like<Usage> auto& x) {
   v(x.cpu_ms), v(x.memory_peak_bytes), v(x.read_bytes), v(x.written_bytes), v(x.wall_ms);
   v(x.exact);
 }
+void fields(auto& v, Like<OutputBegin> auto& x) { v(x.path), v(x.bytes); }
 void fields(auto& v, Like<Started> auto& x) {
-  v(x.name), v(x.pid), v(x.started_unix_ms), v(x.started_boot_ms);
+  v(x.name), v(x.pid), v(x.started_unix_ms), v(x.started_boot_ms), v(x.output_begins);
 }
 void fields(auto& v, Like<ProcessExit> auto& x) { v(x.rank), v(x.code), v(x.signal); }
 void fields(auto& v, Like<Exited> auto& x) {

@@ -678,6 +678,23 @@ TEST_F(ShimTest, AFullDiskLosesNoEndAndStopsNoStart) {
   EXPECT_EQ(umount2(directory_.c_str(), MNT_DETACH), 0);
 }
 
+TEST_F(ShimTest, TellsWhatOutputFilesHeldBefore) {
+  auto daemon = begin();
+  StartRequest request = script("first", "echo 12345");
+  request.processes[0].output_path = root_ + "/shared.out";
+  daemon->send(request);
+  EXPECT_TRUE(daemon->await<Started>("first")->output_begins.empty());
+  daemon->end_of("first");
+  request.name = "second";
+  request.processes.resize(2, request.processes[0]);  // the same file, told once
+  daemon->send(request);
+  const auto begins = daemon->await<Started>("second")->output_begins;
+  ASSERT_EQ(begins.size(), 1u);
+  EXPECT_EQ(begins[0].path, root_ + "/shared.out");
+  EXPECT_EQ(begins[0].bytes, 6);
+  daemon->end_of("second");
+}
+
 TEST_F(ShimTest, LeavesWhenNobodyNeedsIt) {
   auto daemon = begin("auto", "--idle-exit-ms 200");
   const auto pid = static_cast<pid_t>(hello_.pid);

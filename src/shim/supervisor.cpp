@@ -30,20 +30,28 @@ void refuse(const Say& reply, const std::string& name, const std::string& senten
 
 Started started_of(const Attempt& attempt) {
   return {attempt.request.name, attempt.leaders.empty() ? 0 : attempt.leaders.front().pid,
-          attempt.started_unix_ms, attempt.started_boot_ms};
+          attempt.started_unix_ms, attempt.started_boot_ms, attempt.output_begins};
 }
 
-std::int64_t output_bytes(const StartRequest& request) {
+// Each output file that is there and is not empty, once.
+std::vector<OutputBegin> outputs_of(const StartRequest& request) {
   std::set<std::pair<dev_t, ino_t>> files;
-  std::int64_t bytes = 0;
+  std::vector<OutputBegin> outputs;
   for (const auto* list : {&request.setup, &request.processes})
     for (const ProcessSpec& process : *list)
       for (const std::string* path : {&process.output_path, &process.error_path}) {
         struct stat status {};
         if (path->empty() || lstat(path->c_str(), &status) != 0 || !S_ISREG(status.st_mode))
           continue;
-        if (files.emplace(status.st_dev, status.st_ino).second) bytes += status.st_size;
+        if (status.st_size > 0 && files.emplace(status.st_dev, status.st_ino).second)
+          outputs.push_back({*path, status.st_size});
       }
+  return outputs;
+}
+
+std::int64_t sum_of(const std::vector<OutputBegin>& outputs) {
+  std::int64_t bytes = 0;
+  for (const OutputBegin& output : outputs) bytes += output.bytes;
   return bytes;
 }
 
@@ -91,7 +99,7 @@ void Supervisor::take(StartRequest& request, const Say& reply) {
   Attempt& attempt = attempts_[name];
   attempt.request = std::move(request);
   attempt.in_setup = !attempt.request.setup.empty();
-  attempt.output_before_bytes = output_bytes(attempt.request);
+  attempt.output_begins = outputs_of(attempt.request);
   const Result<Ok> made = cgroups_.create(attempt.request);
   if (!made.ok()) {
     begin_end(attempt, Cause::launch_failed, made.error().text, 0, 0);
@@ -479,7 +487,7 @@ std::int64_t Supervisor::sample_interval(const Attempt& attempt) const {
 void Supervisor::sample(Attempt& attempt) {
   const StartRequest& request = attempt.request;
   if (request.output_bytes_max > 0 && !attempt.ending &&
-      output_bytes(request) - attempt.output_before_bytes > request.output_bytes_max) {
+      sum_of(outputs_of(request)) - sum_of(attempt.output_begins) > request.output_bytes_max) {
     attempt.decided = true;
     attempt.signal = SIGXFSZ;
     attempt.code = 128 + SIGXFSZ;

@@ -184,6 +184,25 @@ run: |
           [(75, False), (75, False), (0, True)], "every attempt is in the history")
 
 
+def together_an_attempt_shows_its_own_output(own):
+    """Files are appended to; what others wrote into one before is not shown as this one's."""
+    text = f"name: mine\n{SMALL}output: shared.log\nrun: echo from $BUSBAR_JOB_ID\n"
+    first, second = own.finish(text), own.finish(text)
+    equal(own.read("shared.log"), f"from {first}\nfrom {second}\n", "the file has both")
+    equal(own.cli("logs", str(first), code=0).out, f"from {first}\nfrom {second}\n",
+          "nobody knows where a job's part ends while another may write")
+    equal(own.cli("logs", str(second), code=0).out, f"from {second}\n", "the second's part")
+    equal(own.cli("logs", "--tail", "5", str(second), code=0).out, f"from {second}\n", "its tail")
+    again = own.finish(f"name: again\n{SMALL}output: shared.log\n"
+                       "restart: {on: [75], max: 3, backoff: 50ms}\n"
+                       "run: |\n  echo attempt $BUSBAR_ATTEMPT\n"
+                       "  [ $BUSBAR_ATTEMPT -ge 3 ] || exit 75\n")
+    for attempt in (1, 2, 3):
+        equal(own.cli("logs", "--attempt", str(attempt), str(again), code=0).out,
+              f"attempt {attempt}\n", "each attempt's part")
+    equal(own.cli("logs", str(again), code=0).out, "attempt 3\n", "the newest")
+
+
 def together_restart_has_an_end(own):
     job = own.finish(f"name: tired\n{SMALL}restart: {{on: [4], max: 2, backoff: 50ms}}\n"
                      "run: exit 4\n", "FAILED", 4)

@@ -119,11 +119,15 @@ def facts_of(view):
 
 def test_old_jobs_are_known_after_a_start(own):
     job = own.finish(f"name: old\n{SMALL}run: exit 17\n", "FAILED", 17)
+    wrote = f"name: wrote\n{SMALL}output: shared.log\nrun: echo $BUSBAR_JOB_ID\n"
+    own.finish(wrote)
+    later = own.finish(wrote)
     before = facts_of(own.show(job)), [facts_of(row) for row in own.history(job)]
     own.stop()
     own.start()
     equal((facts_of(own.show(job)), [facts_of(row) for row in own.history(job)]), before,
           "job and history are the same")
+    equal(own.cli("logs", str(later), code=0).out, f"{later}\n", "its part of the file")
     newer = own.finish(f"name: newer\n{SMALL}run: true\n")
     expect(newer > job, "numbers go on")
 

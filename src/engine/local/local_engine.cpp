@@ -64,6 +64,7 @@ class LocalEngine::Loop {
     machine.api_socket = options_.api_socket;
     machine.programs_directory = options_.programs_directory;
     machine.users = options_.users;
+    machine.output_book = options_.state_directory + "/outputs";
     machine.limits = {options_.pids_max, options_.output_bytes_max, options_.bind_cores};
     machine_ = std::make_unique<LocalMachine>(
         machine, std::move(payload),
@@ -119,8 +120,11 @@ class LocalEngine::Loop {
       lock.unlock();
       return sink({Errc::unavailable, "the engine is closed"});
     }
-    logs_->post([this, request, sink = std::move(sink)] {
-      auto chunk = std::make_shared<Result<LogChunk>>(read_log_file(request, options_.users));
+    OutputBook::Range part;
+    if (request.attempt.unit.job != JobId())
+      part = machine_->outputs().of(request.attempt, request.path);
+    logs_->post([this, request, part, sink = std::move(sink)] {
+      auto chunk = std::make_shared<Result<LogChunk>>(read_log_file(request, options_.users, part));
       post([sink, chunk] { sink(*chunk); });
     });
   }

@@ -510,6 +510,59 @@ TEST_F(LocalEngineTest, logs_come_through_the_sink) {
 
 #endif  // SHIM_PROGRAM
 
+TEST(OutputBook, an_attempt_has_the_part_of_a_file_from_its_beginning_to_its_units_next) {
+  const Folder folder;
+  const auto of = [](std::uint64_t job, std::uint32_t number) {
+    return AttemptId{{JobId(job), 0, 0}, number};
+  };
+  const auto part = [](const OutputBook& book, const AttemptId& attempt, const char* path) {
+    const OutputBook::Range range = book.of(attempt, path);
+    const bool open = range.end == OutputBook::Range{}.end;
+    return std::to_string(range.begin) + "-" + (open ? "" : std::to_string(range.end));
+  };
+  const auto check_parts = [&](const OutputBook& book) {
+    EXPECT_EQ(part(book, of(1, 1), "/a log"), "0-10");
+    EXPECT_EQ(part(book, of(1, 2), "/a log"), "10-30");
+    EXPECT_EQ(part(book, of(1, 3), "/a log"), "30-");
+    EXPECT_EQ(part(book, of(1, 4), "/a log"), "0-") << "it began with an empty file";
+    EXPECT_EQ(part(book, of(2, 1), "/a log"), "20-") << "others may write at the same time";
+    EXPECT_EQ(part(book, of(1, 2), "/other"), "0-");
+  };
+  {
+    OutputBook book(folder.path + "/outputs");
+    book.began(of(1, 2), "/a log", 10);
+    book.began(of(2, 1), "/a log", 20);
+    book.began(of(1, 3), "/a log", 30);
+    book.began(of(1, 2), "/a log", 25);  // said again after a reconnect
+    book.began(of(3, 1), "/empty", 0);
+    check_parts(book);
+  }
+  std::ofstream(folder.path + "/outputs", std::ios::app) << "garbage\n1 2 3\n1 0 0 9 x /torn";
+  check_parts(OutputBook(folder.path + "/outputs"));
+  OutputBook many(folder.path + "/many");
+  for (std::uint32_t i = 1; i <= 2 * OutputBook::entries_max + 10; ++i)
+    many.began(of(i, 1), "/log", i);
+  EXPECT_EQ(part(many, of(1, 1), "/log"), "0-") << "the oldest are forgotten";
+  EXPECT_LT(fs::file_size(folder.path + "/many"), OutputBook::entries_max * 40);
+}
+
+TEST(LogReader, reads_the_part_of_its_attempt) {
+  const Folder folder;
+  const std::string path = folder.path + "/log";
+  std::ofstream(path) << "0123456789";
+  const UserRef me{"me", geteuid(), getegid(), false};
+  const auto read = [&](std::int64_t offset, std::int64_t begin, std::int64_t end) {
+    const auto chunk = read_log_file({"n1", me, path, offset, 3}, {}, {begin, end});
+    return chunk->bytes + "/" + std::to_string(chunk->size);
+  };
+  EXPECT_EQ(read(-1, 4, 100), "456/10");
+  EXPECT_EQ(read(6, 4, 8), "67/8");
+  EXPECT_EQ(read(8, 4, 8), "/8");
+  EXPECT_EQ(read(1, 4, 100), "123/10") << "a byte that was named";
+  EXPECT_EQ(read(-1, 10, 100), "/10");
+  EXPECT_EQ(read(-1, 11, 100), "012/10") << "somebody began the file anew";
+}
+
 TEST(LogReader, reads_only_plain_files_with_the_users_rights) {
   const Folder folder;
   std::ofstream(folder.path + "/log") << "hello";

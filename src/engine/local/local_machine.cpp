@@ -131,6 +131,7 @@ LocalMachine::LocalMachine(MachineOptions options, PayloadSource payloads, Probe
                            ProbeRunner::GaveUp gave_up,
                            std::function<void(const std::string&)> warn)
     : options_(std::move(options)),
+      outputs_(options_.output_book),
       payloads_(std::move(payloads)),
       warn_(std::move(warn)),
       probes_(std::move(ready), std::move(gave_up)) {}
@@ -255,6 +256,11 @@ void LocalMachine::started(const Launch& launch, const std::vector<Claim>& bound
   if (!account) return warn(launch.name + ": " + account.error().text);
   probes_.start(launch.name,
                 plan_probes(launch, bound, *payloads, facts_for(*account, launch.name)), *account);
+}
+
+void LocalMachine::output_began(const AttemptId& attempt, const std::string& path,
+                                std::int64_t bytes) {
+  outputs_.began(attempt, path, bytes);
 }
 
 void LocalMachine::ended(const std::string& name) { probes_.stop(name); }

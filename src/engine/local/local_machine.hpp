@@ -11,6 +11,7 @@
 #include <string>
 
 #include "engine/local/account.hpp"
+#include "engine/local/output_book.hpp"
 #include "engine/local/probe_runner.hpp"
 #include "engine/local/reconciler.hpp"
 #include "engine/local/start_plan.hpp"
@@ -25,6 +26,7 @@ struct MachineOptions {
   std::string scratch_directory;  // Busbar's own: where attempts get their folders
   std::string api_socket;
   std::string programs_directory;
+  std::string output_book;  // see output_book.hpp; "" keeps nothing
   UserPolicy users;
   PlanLimits limits;
 };
@@ -41,9 +43,11 @@ class LocalMachine : public Machine {
 
   Result<std::string> prepare(const Launch& launch, const std::vector<Claim>& bound) override;
   void started(const Launch& launch, const std::vector<Claim>& bound) override;
+  void output_began(const AttemptId& attempt, const std::string& path, std::int64_t bytes) override;
   void ended(const std::string& name) override;
   void forgotten(const std::string& name) override;
   void warn(const std::string& sentence) override;
+  const OutputBook& outputs() const { return outputs_; }
 
  private:
   Result<std::vector<Payload>> read_payloads(const Launch& launch);
@@ -54,6 +58,7 @@ class LocalMachine : public Machine {
   Result<Ok> make_scratch(const Account& account, const StartPlan& plan, const std::string& name);
 
   MachineOptions options_;
+  OutputBook outputs_;
   PayloadSource payloads_;
   std::function<void(const std::string&)> warn_;
   std::string node_;

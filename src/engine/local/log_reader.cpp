@@ -35,14 +35,16 @@ Error open_error(const std::string& path, int error) {
           fmt::format("{} cannot be read: {}", printable(path, 200), std::strerror(error))};
 }
 
-Result<LogChunk> read_part(int fd, const LogRequest& request) {
+Result<LogChunk> read_part(int fd, const LogRequest& request, OutputBook::Range part) {
   struct stat status {};
   if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
     return {Errc::denied,
             fmt::format("{} is no regular file; only those are read", printable(request.path))};
   LogChunk chunk;
-  chunk.size = status.st_size;
-  const std::int64_t offset = std::max<std::int64_t>(0, request.offset);
+  if (part.begin > status.st_size) part = {};
+  chunk.size = std::min<std::int64_t>(status.st_size, part.end);
+  chunk.begin = part.begin;
+  const std::int64_t offset = request.offset < 0 ? part.begin : request.offset;
   if (offset >= chunk.size) return chunk;
   const std::int64_t wanted = std::clamp<std::int64_t>(request.length_max, 0, log_bytes_max);
   chunk.bytes.resize(static_cast<std::size_t>(std::min(wanted, chunk.size - offset)));
@@ -60,7 +62,8 @@ Result<LogChunk> read_part(int fd, const LogRequest& request) {
 
 }  // namespace
 
-Result<LogChunk> read_log_file(const LogRequest& request, const UserPolicy& policy) {
+Result<LogChunk> read_log_file(const LogRequest& request, const UserPolicy& policy,
+                               OutputBook::Range part) {
   if (!plain(request.path))
     return {Errc::invalid, "a log's path is absolute, without \"..\", below 4096 bytes"};
   BUSBAR_TRY(account, find_account(request.user, policy));
@@ -74,7 +77,7 @@ Result<LogChunk> read_log_file(const LogRequest& request, const UserPolicy& poli
     error = errno;
   }
   if (fd < 0) return open_error(request.path, error);
-  Result<LogChunk> chunk = read_part(fd, request);
+  Result<LogChunk> chunk = read_part(fd, request, part);
   close(fd);
   return chunk;
 }

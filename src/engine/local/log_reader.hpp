@@ -6,12 +6,16 @@
 #pragma once
 
 #include "engine/local/account.hpp"
+#include "engine/local/output_book.hpp"
 #include "ports/engine.hpp"
 
 namespace busbar::local {
 
 inline constexpr std::int64_t log_bytes_max = 1 << 20;
 
-Result<LogChunk> read_log_file(const LogRequest& request, const UserPolicy& policy);
+// Of the `part` of the file; of all of it where it is shorter than its beginning: somebody began it
+// anew.
+Result<LogChunk> read_log_file(const LogRequest& request, const UserPolicy& policy,
+                               OutputBook::Range part = {});
 
 }  // namespace busbar::local

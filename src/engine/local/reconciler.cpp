@@ -247,7 +247,12 @@ void Reconciler::sees_running(const std::string& name, Tick now) {
   if (entry.phase == Phase::adopting || entry.phase == Phase::starting) becomes_running(entry, now);
 }
 
-void Reconciler::on(const shim::Started& started, Tick now) { sees_running(started.name, now); }
+void Reconciler::on(const shim::Started& started, Tick now) {
+  if (const auto at = entries_.find(started.name); at != entries_.end())
+    for (const auto& [path, bytes] : started.output_begins)
+      machine_.output_began(at->second.id, path, bytes);
+  sees_running(started.name, now);
+}
 
 void Reconciler::on(const shim::Exited& exited, Tick) {
   const auto at = entries_.find(exited.name);

@@ -47,6 +47,9 @@ class Machine {
   virtual Result<std::string> prepare(const Launch& launch, const std::vector<Claim>& bound) = 0;
   // It runs (said again after a reconnect); it ended; nobody needs anything of it any more.
   virtual void started(const Launch& launch, const std::vector<Claim>& bound) = 0;
+  // An output file of it held so much before.
+  virtual void output_began(const AttemptId& attempt, const std::string& path,
+                            std::int64_t bytes) = 0;
   virtual void ended(const std::string& name) = 0;
   virtual void forgotten(const std::string& name) = 0;
   virtual void warn(const std::string& sentence) = 0;

@@ -165,6 +165,7 @@ class PlainMachine : public Machine {
     return shim::encode(start);
   }
   void started(const Launch&, const std::vector<Claim>&) override {}
+  void output_began(const AttemptId&, const std::string&, std::int64_t) override {}
   void ended(const std::string&) override {}
   void forgotten(const std::string&) override {}
   void warn(const std::string& sentence) override { warnings.push_back(sentence); }
