@@ -26,6 +26,12 @@ ASAN_LIBRARIES = ["base", "model", "match", "core", "store", "sim", "shim", "eng
 FUZZ_SEEDS = {name: ["tests/jobfiles/good", "tests/jobfiles/bad", "examples"]
               for name in ("yaml", "job_file")}
 TSAN_LIBRARIES = ["store", "api", "daemon"]
+PLANTED = {  # programs of tests/sanitizers and what must be said of them
+    "asan": {"planted_overflow": "heap-buffer-overflow",
+             "planted_use_after_free": "heap-use-after-free",
+             "planted_leak": "LeakSanitizer", "planted_shift": "shift exponent"},
+    "tsan": {"planted_race": "data race"},
+}
 SETUP_SET = "--test"  # ./scripts/test --full takes all
 FUZZ_SHARE_S_MAX = 10  # a look at every commit; scripts/campaign and nights fuzz for long
 
@@ -138,20 +144,17 @@ def sanitizer_options(reports):
 def run_planted(context, preset):
     """Faults that were put there must be found, or a clean run of the others means nothing."""
     total = Counts()
-    for source in sorted((ROOT / "tests" / "sanitizers").glob("planted_*.cpp")):
-        program = ROOT / "build" / preset / "tests" / "sanitizers" / source.stem
-        if not program.exists():
-            continue  # another preset's
-        reports = LOGS / preset / source.stem
+    for name, words in PLANTED[preset].items():
+        program = ROOT / "build" / preset / "tests" / "sanitizers" / name
+        reports = LOGS / preset / name
         reports.mkdir()
-        context.command([program], env=sanitizer_options(reports))
-        found = any(report.stat().st_size > 0 for report in reports.glob("found.*"))
+        if program.exists():
+            context.command([program], env=sanitizer_options(reports))
+        found = any(words in report.read_text(errors="replace")
+                    for report in reports.glob("found.*"))
         total.add(Counts(passed=int(found), failed=int(not found)))
         if not found:
-            context.say(f"the fault of {source.name} was not found")
-    if total.passed + total.failed == 0:
-        total.failed = 1
-        context.say("no planted fault was built")
+            context.say(f"the fault of {name} was not found ({words})")
     return total
 
 

@@ -671,12 +671,38 @@ TEST_F(Handlers, ALogIsReadByOffsetFromTheEndAndByItsOwnerOnly) {
   EXPECT_EQ(headers.at("X-Busbar-State"), "RUNNING");
   EXPECT_EQ(ada_.get("/v1/units/1/log?offset=-6").body, "world\n");
   EXPECT_EQ(ada_.get("/v1/units/1/log?offset=-600").body, "hello world\n");
+  backend_.log_begin = 6;  // "hello " was there before
+  EXPECT_EQ(ada_.get("/v1/units/1/log").body, "world\n");
+  EXPECT_EQ(ada_.get("/v1/units/1/log?offset=0&length=5").body, "hello");
+  EXPECT_EQ(ada_.get("/v1/units/1/log?offset=-600").body, "world\n");
   refusal(bob_, "GET", "/v1/units/1/log", 403);
   refusal(ada_, "GET", "/v1/units/1/log?attempt=2", 404);
   refusal(ada_, "GET", "/v1/units/1/log?stream=out", 400);
   backend_.end(attempt);
   backend_.happen(JobRetired{JobId(1)});
-  EXPECT_EQ(ada_.get("/v1/units/1/log").body, "hello world\n");
+  EXPECT_EQ(ada_.get("/v1/units/1/log").body, "world\n");
+}
+
+TEST_F(Handlers, BeforeAnAttemptRunsNothingOfItsFileIsShown) {
+  const NodeId n1 = backend_.add_node(node("n1", 8));
+  const std::string folder = ::testing::TempDir() + "/busbar_api_log";
+  mkdir(folder.c_str(), 0755);
+  std::ofstream(folder + "/shared") << "another's\n";
+  ASSERT_EQ(
+      ada_.post("/v1/jobs", "name: a\nrun: x\noutput: shared\ndirectory: " + folder + "\n").status,
+      201);
+  const auto nothing_known = [&](const std::string& query) {
+    const Response log = ada_.get("/v1/units/1/log" + query);
+    const std::map<std::string, std::string> headers(log.headers.begin(), log.headers.end());
+    EXPECT_EQ(log.status, 200) << query;
+    EXPECT_EQ(log.body, "") << query;
+    EXPECT_EQ(headers.at("X-Busbar-Path"), "") << query;
+    EXPECT_FALSE(headers.contains("X-Busbar-Offset")) << query;
+  };
+  nothing_known("");
+  backend_.grant(unit(1), n1);  // CONFIGURING
+  nothing_known("");
+  nothing_known("?offset=-4096");
 }
 
 TEST_F(Handlers, HistoryIsPagedNewestFirst) {

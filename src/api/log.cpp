@@ -44,7 +44,7 @@ struct LogQuery {
   std::int64_t length = chunk_bytes_usual;
   // What the last try found.
   Found found;
-  std::string path;
+  std::string path;  // "" before it runs
 };
 
 Result<Found> find_in_state(const LogQuery& query, const Lens& lens) {
@@ -140,6 +140,7 @@ Result<Found> find_attempt(const LogQuery& query) {
 Result<std::optional<LogRequest>> next_request(LogQuery& query) {
   BUSBAR_TRY(found, find_attempt(query));
   query.found = std::move(found);
+  query.path.clear();
   const Job& job = query.found.job;
   const UnitId& unit = query.found.unit;
   // Before it runs, where its output begins is not known.
@@ -166,11 +167,12 @@ Response log_response(const LogQuery& query, std::string bytes, std::int64_t siz
   Response response;
   response.content_type = "application/octet-stream";
   response.body = std::move(bytes);
-  response.headers = {{"X-Busbar-Offset", std::to_string(query.offset)},
-                      {"X-Busbar-Size", std::to_string(size)},
+  response.headers = {{"X-Busbar-Size", std::to_string(size)},
                       {"X-Busbar-State", std::string(to_string(query.found.state))},
                       {"X-Busbar-Attempt", std::to_string(query.found.attempt)},
                       {"X-Busbar-Path", percent_encode(query.path)}};
+  if (query.offset >= 0)
+    response.headers.emplace_back("X-Busbar-Offset", std::to_string(query.offset));
   return response;
 }
 
@@ -182,14 +184,14 @@ LogStep next_step(LogQuery& query, Result<LogChunk> chunk, bool last) {
     if (!may_appear) return {error_response(chunk.error()), false};
     chunk = LogChunk{};
   }
-  if (query.from_end > 0 && query.found.attempt > 0) {
+  if (query.from_end > 0 && !query.path.empty()) {
     query.offset = std::max(chunk->begin, chunk->size - query.from_end);
     query.from_end = 0;
     if (chunk->size > query.offset) return {{}, true};
   }
   const bool ended = is_final(state) || (query.found.attempt == 0 && state != RunState::pending);
   if (chunk->bytes.empty() && !ended && !last) return {};
-  if (query.offset < 0) query.offset = chunk->begin;
+  if (query.offset < 0 && !query.path.empty()) query.offset = chunk->begin;
   return {log_response(query, std::move(chunk->bytes), chunk->size), false};
 }
 
@@ -204,7 +206,7 @@ Result<LogQuery> read_log_query(const Call& call) {
   BUSBAR_TRY(length, query_integer(call, "length", 1, chunk_bytes_max, chunk_bytes_usual));
   query.rank = static_cast<std::uint32_t>(rank);
   query.attempt = static_cast<std::uint32_t>(attempt);
-  if (!call.query("offset").empty()) query.offset = std::max<std::int64_t>(0, offset);
+  if (!call.query("offset").empty() && offset >= 0) query.offset = offset;
   query.from_end = offset < 0 ? -offset : 0;
   query.length = length;
   return query;

@@ -28,6 +28,8 @@ inline constexpr std::int64_t epoch_unix_ms = 1'767'225'600'000;  // 2026-01-01T
 
 class TestBackend : public Backend {
  public:
+  std::int64_t log_begin = 0;  // of every attempt's output in its file
+
   TestBackend() : replica_(core::State()) {}
 
   void submit(Command command, std::function<void(Result<Committed>)> done) override {
@@ -93,7 +95,8 @@ class TestBackend : public Backend {
     fstat(file, &facts);
     chunk.size = facts.st_size;
     chunk.bytes.resize(static_cast<std::size_t>(request.length_max));
-    const std::int64_t offset = std::max<std::int64_t>(0, request.offset);
+    chunk.begin = log_begin;
+    const std::int64_t offset = request.offset < 0 ? log_begin : request.offset;
     const ssize_t count = pread(file, chunk.bytes.data(), chunk.bytes.size(), offset);
     chunk.bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
     close(file);

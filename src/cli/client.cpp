@@ -188,7 +188,7 @@ Result<Response> Client::send_once(const Request& request, bool& safe_to_repeat)
   const CURLcode code = curl_easy_perform(curl);
   curl_slist_free_all(headers);
   const bool stopped = code == CURLE_WRITE_ERROR && request.on_bytes;
-  answered_ = sink.response.status != 0;
+  answered_ = (code == CURLE_OK || stopped) && sink.response.status != 0;
   met_ = met_ || (code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST);
   if (code != CURLE_OK && !stopped) {
     safe_to_repeat = met_;

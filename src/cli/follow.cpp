@@ -148,6 +148,7 @@ int follow_to_end(const Context& context, const std::string& reference) {
   LogOptions options;
   options.follow = true;
   options.missing_is_empty = true;
+  options.every_attempt = true;
   const auto show = log_follower(context, reference, options);
   bool followed = false;
   while (true) {

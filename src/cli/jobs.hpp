@@ -63,6 +63,7 @@ struct LogOptions {
   std::int64_t tail = -1;  // lines; -1: all
   std::int64_t attempt = 0;
   bool missing_is_empty = false;  // a file that is not there is no trouble
+  bool every_attempt = false;     // from the first one on
 };
 struct UpdateOptions {
   std::string name, time, begin, deadline;

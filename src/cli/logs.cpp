@@ -56,7 +56,9 @@ class LogView {
   void add_units(const Json& runs);
   void add_unit(const std::string& unit, bool of_several);
   std::int64_t ranks_of(const std::string& unit) const;
-  Result<Response> ask(const Reader& reader, std::int64_t length, double follow_seconds) const;
+  Result<Response> ask(const Reader& reader, std::int64_t length, double follow_seconds,
+                       std::int64_t attempt) const;
+  void find_first_attempt(Reader& reader) const;
   Result<Ok> find_path(std::size_t at);
   Result<std::size_t> read(std::size_t at, double follow_seconds);
   Result<std::size_t> read_all();
@@ -177,8 +179,8 @@ void LogView::add_unit(const std::string& unit, bool of_several) {
   }
 }
 
-Result<Response> LogView::ask(const Reader& reader, std::int64_t length,
-                              double follow_seconds) const {
+Result<Response> LogView::ask(const Reader& reader, std::int64_t length, double follow_seconds,
+                              std::int64_t attempt) const {
   const bool tail = reader.fresh && options_.tail >= 0;
   Query query = {{"rank", fmt::format("{}", reader.rank)},
                  {"stream", options_.error ? "stderr" : "stdout"},
@@ -186,7 +188,7 @@ Result<Response> LogView::ask(const Reader& reader, std::int64_t length,
   if (tail || reader.offset >= 0)
     query.push_back({"offset", fmt::format("{}", tail ? -chunk_bytes : reader.offset)});
   if (follow_seconds > 0) query.push_back({"follow", fmt::format("{}", follow_seconds)});
-  if (options_.attempt > 0) query.push_back({"attempt", fmt::format("{}", options_.attempt)});
+  if (attempt > 0) query.push_back({"attempt", fmt::format("{}", attempt)});
   return context_.client.get("/v1/units/" + escape(reader.unit) + "/log", query);
 }
 
@@ -211,23 +213,31 @@ bool LogView::another_shows(std::size_t at) {
 Result<Ok> LogView::find_path(std::size_t at) {
   Reader& reader = readers_[at];
   if (reader.done || !reader.path.empty()) return Ok{};
-  const auto response = ask(reader, 1, 0);
+  const auto response = ask(reader, 1, 0, options_.attempt);
   if (!response.ok()) {
     if (response.error().code != Errc::not_found) return response.error();
     finish(reader);
     return Ok{};
   }
   reader.path = header_text(*response, "x-busbar-path");
-  if (options_.tail < 0 && !response->body.empty())
+  if (options_.tail < 0 && !reader.path.empty())
     reader.offset = header_number(*response, "x-busbar-offset");
   another_shows(at);
   return Ok{};
 }
 
+// Who follows every attempt begins with the first: it may have ended before the first look.
+void LogView::find_first_attempt(Reader& reader) const {
+  const auto response = ask(reader, 1, 0, 1);
+  if (!response.ok() || header_text(*response, "x-busbar-path").empty()) return;
+  reader.path = header_text(*response, "x-busbar-path");
+  reader.offset = header_number(*response, "x-busbar-offset");
+}
+
 // One read; the number of bytes that came.
 Result<std::size_t> LogView::read(std::size_t at, double follow_seconds) {
   Reader& reader = readers_[at];
-  const auto response = ask(reader, chunk_bytes, follow_seconds);
+  const auto response = ask(reader, chunk_bytes, follow_seconds, options_.attempt);
   if (!response.ok()) {
     const bool empty = response.error().code == Errc::not_found &&
                        (options_.missing_is_empty || readers_.size() > 1);
@@ -235,9 +245,18 @@ Result<std::size_t> LogView::read(std::size_t at, double follow_seconds) {
     finish(reader);
     return std::size_t{0};
   }
-  reader.attempt = std::max(reader.attempt, header_number(*response, "x-busbar-attempt"));
-  any_started_ = any_started_ || reader.attempt > 0;
   const std::string path = header_text(*response, "x-busbar-path");
+  if (path.empty()) {  // it does not run yet: nothing is known of its output
+    if (!options_.follow || is_final(header_text(*response, "x-busbar-state"))) finish(reader);
+    return std::size_t{0};
+  }
+  const std::int64_t attempt = header_number(*response, "x-busbar-attempt");
+  if (options_.every_attempt && reader.offset < 0 && reader.fresh && attempt > 1) {
+    find_first_attempt(reader);
+    if (reader.offset >= 0) return std::size_t{0};
+  }
+  reader.attempt = std::max(reader.attempt, attempt);
+  any_started_ = true;
   if (!reader.path.empty() && path != reader.path) {  // a later attempt has a file of its own
     reader.path = path;
     reader.offset = -1;

@@ -50,6 +50,7 @@ struct Attempt {
 
   Usage usage;              // what was sampled or came with reaped processes
   std::int64_t cpu_us = 0;  // of reaped processes
+  std::int64_t output_before_bytes = 0;
   std::vector<OutputBegin> output_begins;
   std::vector<std::uint64_t> seen_pids, seen_ticks;  // ProcessKeys, in two columns
   std::optional<Exited> exited;                      // over; its record is still to be written
@@ -63,9 +64,9 @@ void fields(auto& v, wire::Like<Attempt> auto& x) {
   v(x.request), v(x.leaders), v(x.in_setup), v(x.launch_fd), v(x.launch_text), v(x.lost);
   v(x.unheard), v(x.ending), v(x.cause), v(x.detail), v(x.decided), v(x.code), v(x.signal);
   v(x.started_mono_ms), v(x.started_unix_ms), v(x.started_boot_ms), v(x.warn_at), v(x.limit_at);
-  v(x.term_at), v(x.kill_at), v(x.sample_at), v(x.usage), v(x.cpu_us), v(x.output_begins);
+  v(x.term_at), v(x.kill_at), v(x.sample_at), v(x.usage), v(x.cpu_us), v(x.output_before_bytes);
   v(x.seen_pids), v(x.seen_ticks), v(x.warned), v(x.termed);
-  v(x.rest_termed), v(x.termed_pids);
+  v(x.rest_termed), v(x.termed_pids), v(x.output_begins);
 }
 
 }  // namespace busbar::shim

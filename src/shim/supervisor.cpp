@@ -100,6 +100,7 @@ void Supervisor::take(StartRequest& request, const Say& reply) {
   attempt.request = std::move(request);
   attempt.in_setup = !attempt.request.setup.empty();
   attempt.output_begins = outputs_of(attempt.request);
+  attempt.output_before_bytes = sum_of(attempt.output_begins);
   const Result<Ok> made = cgroups_.create(attempt.request);
   if (!made.ok()) {
     begin_end(attempt, Cause::launch_failed, made.error().text, 0, 0);
@@ -487,7 +488,7 @@ std::int64_t Supervisor::sample_interval(const Attempt& attempt) const {
 void Supervisor::sample(Attempt& attempt) {
   const StartRequest& request = attempt.request;
   if (request.output_bytes_max > 0 && !attempt.ending &&
-      sum_of(outputs_of(request)) - sum_of(attempt.output_begins) > request.output_bytes_max) {
+      sum_of(outputs_of(request)) - attempt.output_before_bytes > request.output_bytes_max) {
     attempt.decided = true;
     attempt.signal = SIGXFSZ;
     attempt.code = 128 + SIGXFSZ;

@@ -203,6 +203,26 @@ def together_an_attempt_shows_its_own_output(own):
     equal(own.cli("logs", str(again), code=0).out, "attempt 3\n", "the newest")
 
 
+def together_followers_show_every_attempt_and_nothing_else(own):
+    """From before the start, when it is held, or after the first attempts are over."""
+    own.write("followed.log", "another's\n" * 3)
+    text = (f"name: followed\n{SMALL}output: followed.log\n"
+            "restart: {on: [75], max: 3, backoff: 20ms}\n"
+            "run: |\n  echo attempt $BUSBAR_ATTEMPT\n  [ $BUSBAR_ATTEMPT -ge 3 ] || exit 75\n")
+    expected = "attempt 1\nattempt 2\nattempt 3\n"
+    job = own.submit("hold: true\n" + text)[0]
+    followers = [subprocess.Popen([BIN / "busbar", *words, str(job)], cwd=own.work, text=True,
+                                  env=own.environment, stdout=subprocess.PIPE)
+                 for words in (["attach"], ["logs", "-f"])]
+    time.sleep(1.5)
+    own.cli("release", str(job), code=0)
+    own.wait(job)
+    outs = [follower.communicate(timeout=30)[0] for follower in followers]
+    equal(outs[0], expected, "attach from before the start")
+    expect(outs[1] in expected, f"logs -f shows attempts, not what was there before: {outs[1]!r}")
+    equal(own.cli("attach", str(job)).out, expected, "attach after the end")
+
+
 def together_restart_has_an_end(own):
     job = own.finish(f"name: tired\n{SMALL}restart: {{on: [4], max: 2, backoff: 50ms}}\n"
                      "run: exit 4\n", "FAILED", 4)

@@ -49,8 +49,12 @@ Place place_of(const View& view, const Policy& policy, const CohortId& cohort) {
 
 class Estimate {
  public:
-  Estimate(const View& view, const Policy& policy, const UnitId& target)
-      : view_(view), policy_(policy), target_(target), scratch_(view.state, view.index, view.now) {}
+  Estimate(const View& view, const Policy& policy, const UnitId& target, Steps& steps)
+      : view_(view),
+        policy_(policy),
+        target_(target),
+        scratch_(view.state, view.index, view.now),
+        steps_(steps) {}
 
   std::optional<Tick> run() {
     const std::int32_t mine = view_.state.find(target_.job)->job.priority;
@@ -116,7 +120,7 @@ class Estimate {
   const Policy& policy_;
   UnitId target_;
   Scratch scratch_;
-  Steps steps_;
+  Steps& steps_;
   std::uint32_t units_ = 0;
   bool stopped_ = false;
 };
@@ -135,8 +139,9 @@ class Chain {
     if (promise != view_.state.promises().end()) return promise->second.at;
     const auto met = dependencies_met(record->job);
     if (!met) return std::nullopt;
-    if (*met > view_.now) return std::max(*met, record->job.begin_at);
-    return Estimate(view_, policy_, unit).run();
+    const auto start = Estimate(view_, policy_, unit, steps_).run();
+    if (!start) return std::nullopt;
+    return std::max(*met, *start);
   }
 
  private:
@@ -151,6 +156,9 @@ class Chain {
       const bool by_its_end =
           dependency.kind == DependencyKind::ok || dependency.kind == DependencyKind::any;
       if (state == DependencyState::never || !by_its_end) return std::nullopt;
+      const JobRecord* before = view_.state.find(dependency.job);
+      const bool failed = before != nullptr && before->failed > 0;
+      if (dependency.kind == DependencyKind::ok && failed) return std::nullopt;
       const auto end = end_of(dependency.job);
       if (!end) return std::nullopt;
       met = std::max(met, *end);
@@ -189,6 +197,7 @@ class Chain {
 
   const View& view_;
   const Policy& policy_;
+  Steps steps_;  // of all estimates together
   std::map<JobId, std::optional<Tick>> ends_;
 };
 

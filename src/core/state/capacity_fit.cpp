@@ -65,7 +65,15 @@ std::uint64_t tasks_in_one_domain(const Alternative& alternative, const Node& no
   return best;
 }
 
-// Which plain quantity ends at so many tasks: "cores", "memory"; "" when none does.
+std::uint64_t tasks_by_one_domain(const Alternative& alternative, const Node& node) {
+  std::uint64_t best = 0;
+  for (const auto& part : homogeneous_parts(node))
+    best = std::max(best, tasks_by_devices(alternative.resources.devices, part));
+  return best;
+}
+
+// Which plain quantity ends at so many tasks, "cores" or "memory", where a domain's devices would
+// do for more; "" when none does.
 std::string limit_at(std::uint64_t tasks, const Resources& each, const Node& node) {
   const auto ends = [tasks](std::int64_t have, std::int64_t one) {
     return one > 0 && static_cast<std::uint64_t>(have / one) == tasks;
@@ -157,7 +165,8 @@ PartFit best_part(const State& state, const Job& job, const TaskGroup& group,
     const std::string key = part_of(state, node, level);
     parts[key].push_back(tasks);
     names.emplace(key, part_name(node, level, state));
-    if (extreme) limits.emplace(key, limit_at(tasks, alternative.resources, node));
+    if (extreme && tasks_by_one_domain(alternative, node) > tasks)
+      limits.emplace(key, limit_at(tasks, alternative.resources, node));
   }
   PartFit best;
   for (auto& [key, tasks] : parts) {

@@ -55,7 +55,9 @@ std::string plain_reason(RunState state, std::int32_t exit_code) {
 std::string ended_reason(const JobRecord& record) {
   const RunState state = job_state(record);
   if (!is_final(state) || state == RunState::completed) return {};
-  if (record.end_state == state && !record.end_reason.empty()) return record.end_reason;
+  const std::string& last = record.end_reason;  // of several units, that of the last
+  const bool plain = state == RunState::failed && last.starts_with("exit code ");
+  if (record.end_state == state && !last.empty() && !plain) return last;
   return record.close_reason.empty() ? plain_reason(state, record.exit_code) : record.close_reason;
 }
 
@@ -63,9 +65,6 @@ void note_end(JobRecord& record, const Ended& event) {
   if (event.state == RunState::completed) return;
   const bool closes = event.next == UnitNext::closed;
   if (closes && rank_of(event.state) > rank_of(record.end_state)) return;
-  const bool worse_is_told = closes && record.failed > 0 && event.state == record.end_state &&
-                             event.exit.code < record.exit_code;
-  if (worse_is_told) return;
   record.end_state = event.state;
   if (!event.exit.detail.empty()) {
     record.end_reason = event.exit.detail;

@@ -120,10 +120,10 @@ class LocalEngine::Loop {
       lock.unlock();
       return sink({Errc::unavailable, "the engine is closed"});
     }
-    OutputBook::Range part;
-    if (request.attempt.unit.job != JobId())
-      part = machine_->outputs().of(request.attempt, request.path);
-    logs_->post([this, request, part, sink = std::move(sink)] {
+    logs_->post([this, request, sink = std::move(sink)] {
+      OutputBook::Range part;
+      if (request.attempt.unit.job != JobId())
+        part = machine_->outputs().of(request.attempt, request.path);
       auto chunk = std::make_shared<Result<LogChunk>>(read_log_file(request, options_.users, part));
       post([sink, chunk] { sink(*chunk); });
     });

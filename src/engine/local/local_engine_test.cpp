@@ -538,7 +538,12 @@ TEST(OutputBook, an_attempt_has_the_part_of_a_file_from_its_beginning_to_its_uni
     check_parts(book);
   }
   std::ofstream(folder.path + "/outputs", std::ios::app) << "garbage\n1 2 3\n1 0 0 9 x /torn";
-  check_parts(OutputBook(folder.path + "/outputs"));
+  {
+    OutputBook torn(folder.path + "/outputs");
+    check_parts(torn);
+    torn.began(of(4, 1), "/after", 7);
+  }
+  EXPECT_EQ(part(OutputBook(folder.path + "/outputs"), of(4, 1), "/after"), "7-");
   OutputBook many(folder.path + "/many");
   for (std::uint32_t i = 1; i <= 2 * OutputBook::entries_max + 10; ++i)
     many.began(of(i, 1), "/log", i);

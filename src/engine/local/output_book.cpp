@@ -51,9 +51,11 @@ void OutputBook::read() {
   std::ifstream in(file_, std::ios::binary);
   std::string line;
   std::int64_t left = file_bytes_max;
+  bool torn = false;
   while (left > 0 && std::getline(in, line)) {
     left -= static_cast<std::int64_t>(line.size()) + 1;
     ++lines_;
+    torn = in.eof();  // no newline ends it
     std::int64_t numbers[5];
     std::string_view rest = line;
     bool whole = true;
@@ -73,14 +75,15 @@ void OutputBook::read() {
                       static_cast<std::uint32_t>(numbers[2])};
     put({std::string(rest), {unit, static_cast<std::uint32_t>(numbers[3])}}, numbers[4]);
   }
+  if (torn) rewrite();
 }
 
 void OutputBook::rewrite() {
   std::string lines;
   for (const Key& key : order_) lines += line_of(key.attempt, begins_.at(key), key.path);
   const std::string beside = file_ + ".new";
-  if (write_lines(beside, lines, O_TRUNC) && std::rename(beside.c_str(), file_.c_str()) == 0)
-    lines_ = order_.size();
+  if (write_lines(beside, lines, O_TRUNC)) std::rename(beside.c_str(), file_.c_str());
+  lines_ = order_.size();  // also where that failed: it is not tried again at once
 }
 
 void OutputBook::began(const AttemptId& attempt, const std::string& path, std::int64_t bytes) {

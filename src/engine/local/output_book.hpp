@@ -3,7 +3,8 @@
 //
 // Units    bytes from the file's start.
 // Holds    only files that held something when an attempt began, the newest entries_max of them;
-//          in a file too, for the next daemon. A lost entry shows more of a file, never less.
+//          in a file too, for the next daemon. A lost entry shows more of a file. A job that
+//          cuts its own output file short may be shown less of it.
 // Threads  any.
 #pragma once
 
