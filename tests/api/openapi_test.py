@@ -141,8 +141,8 @@ class Checker:
             self.problems.append(f"{what}: the document does not name {answer.status}")
             return
         described = responses[str(answer.status)]
-        for name in described.get("headers", {}):
-            if answer.headers.get(name) is None:
+        for name, header in described.get("headers", {}).items():
+            if answer.headers.get(name) is None and header.get("required", True):
                 self.problems.append(f"{what}: the header {name} is missing")
         media = answer.headers["Content-Type"].split(";")[0]
         if media not in described.get("content", {}):
