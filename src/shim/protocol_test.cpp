@@ -4,7 +4,24 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "shim/attempt.hpp"
+
 namespace busbar::shim {
+
+// The first form in which an attempt was handed over to an upgraded supervisor; it only grows at
+// its end, or the upgrade of a running one fails.
+struct FirstAttempt {
+  Attempt of;
+};
+void fields(auto& v, wire::Like<FirstAttempt> auto& x) {
+  auto& a = x.of;
+  v(a.request), v(a.leaders), v(a.in_setup), v(a.launch_fd), v(a.launch_text), v(a.lost);
+  v(a.unheard), v(a.ending), v(a.cause), v(a.detail), v(a.decided), v(a.code), v(a.signal);
+  v(a.started_mono_ms), v(a.started_unix_ms), v(a.started_boot_ms), v(a.warn_at), v(a.limit_at);
+  v(a.term_at), v(a.kill_at), v(a.sample_at), v(a.usage), v(a.cpu_us), v(a.output_before_bytes);
+  v(a.seen_pids), v(a.seen_ticks), v(a.warned), v(a.termed);
+}
+
 namespace {
 
 StartRequest some_request() {
@@ -32,6 +49,31 @@ TEST(Protocol, GivesBackWhatWasEncoded) {
   EXPECT_EQ(request.processes[1].cpus[1], 130u);
   EXPECT_EQ(request.time_limit_ms, -1);
   EXPECT_TRUE(request.kill_on_first_failure);
+}
+
+TEST(Protocol, AnAttemptIsTakenOverFromTheFirstSupervisorsOn) {
+  FirstAttempt first;
+  first.of.request = some_request();
+  first.of.leaders = {{0, 4711, false, true, 0, 0}};
+  first.of.output_before_bytes = 12'345;
+  first.of.seen_pids = {4711};
+  first.of.seen_ticks = {99};
+  first.of.termed = true;
+  Encoder out;
+  wire::Writer writer{out};
+  writer(first);
+  const std::string bytes = out.take();
+  std::size_t items_left = items_max;
+  wire::Reader reader{Decoder(bytes), items_left};
+  Attempt taken;
+  reader(taken);
+  ASSERT_TRUE(reader.in.ok());
+  EXPECT_EQ(taken.request.name, first.of.request.name);
+  EXPECT_EQ(taken.leaders.at(0).pid, 4711u);
+  EXPECT_EQ(taken.output_before_bytes, 12'345);
+  EXPECT_EQ(taken.seen_ticks, first.of.seen_ticks);
+  EXPECT_TRUE(taken.termed);
+  EXPECT_TRUE(taken.termed_pids.empty() && taken.output_begins.empty());
 }
 
 TEST(Protocol, SkipsFieldsOfANewerWriterAndDefaultsThoseOfAnOlder) {
