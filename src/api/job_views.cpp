@@ -115,13 +115,11 @@ std::optional<std::string> not_empty(std::string text) {
   return text;
 }
 
-// What did not complete and has no code of its own, such as a cancelled job that never ran or one
-// whose node was lost, has none: 0 would read as success.
+}  // namespace
+
 bool has_exit_code(RunState state, std::int32_t exit_code) {
   return state == RunState::completed || exit_code != 0;
 }
-
-}  // namespace
 
 std::string resources_line(const Resources& resources) {
   std::string text = format_milli(resources.cores.value);

@@ -137,8 +137,7 @@ UnitRunView unit_run(const Lens& lens, const core::JobRecord& record, std::uint3
       run.not_before = lens.moment_if(own->second.not_before);
   } else if (const core::FinishedRun* finished = core::find_finished(units, index)) {
     run.state = finished->state;
-    if (finished->exit_code != 0 || finished->state == RunState::completed)
-      run.exit_code = finished->exit_code;
+    if (has_exit_code(finished->state, finished->exit_code)) run.exit_code = finished->exit_code;
     run.attempts = finished->attempts;
     range.last = finished->range.last;
   }

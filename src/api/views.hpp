@@ -276,6 +276,9 @@ std::optional<std::string> waiting_line(const core::JobRecord& record, const Ver
 std::string short_reason(const core::Verdict& verdict);
 // "2 cores, 4G, H100:2"
 std::string resources_line(const Resources& resources);
+// What did not complete and has no code of its own, such as a cancelled job that never ran or one
+// whose node was lost, has none: 0 would read as success.
+bool has_exit_code(RunState state, std::int32_t exit_code);
 // An earliest promised or estimated start, or never.
 Tick predicted_start(const Lens& lens, const core::JobRecord& record, const Verdicts& verdicts);
 

@@ -535,6 +535,7 @@ TEST(OutputBook, an_attempt_has_the_part_of_a_file_from_its_beginning_to_its_uni
     book.began(of(1, 3), "/a log", 30);
     book.began(of(1, 2), "/a log", 25);  // said again after a reconnect
     book.began(of(3, 1), "/empty", 0);
+    book.began(of(3, 1), "/two\n1 0 0 4 5 /a log", 9);  // a line of its own would be believed
     check_parts(book);
   }
   std::ofstream(folder.path + "/outputs", std::ios::app) << "garbage\n1 2 3\n1 0 0 9 x /torn";
@@ -544,6 +545,7 @@ TEST(OutputBook, an_attempt_has_the_part_of_a_file_from_its_beginning_to_its_uni
     torn.began(of(4, 1), "/after", 7);
   }
   EXPECT_EQ(part(OutputBook(folder.path + "/outputs"), of(4, 1), "/after"), "7-");
+  check_parts(OutputBook(folder.path + "/outputs"));
   OutputBook many(folder.path + "/many");
   for (std::uint32_t i = 1; i <= 2 * OutputBook::entries_max + 10; ++i)
     many.began(of(i, 1), "/log", i);

@@ -7,9 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
-#include <iterator>
 
-#include "base/text.hpp"
 #include "base/units.hpp"
 
 namespace busbar::local {
@@ -88,8 +86,8 @@ void OutputBook::rewrite() {
 
 void OutputBook::began(const AttemptId& attempt, const std::string& path, std::int64_t bytes) {
   const std::lock_guard lock(mutex_);
-  if (bytes <= 0 || !put({path, attempt}, bytes)) return;
-  if (file_.empty() || path.find('\n') != std::string::npos) return;
+  const bool one_line = path.find('\n') == std::string::npos;  // as every entry of the file
+  if (bytes <= 0 || !one_line || !put({path, attempt}, bytes) || file_.empty()) return;
   if (++lines_ > 2 * entries_max) return rewrite();
   write_lines(file_, line_of(attempt, bytes, path), O_APPEND);
 }
