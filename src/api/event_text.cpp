@@ -49,7 +49,10 @@ class Teller {
   }
   void operator()(const Granted& event) {
     attempt(event.attempt);
-    say("starts on " + nodes(event.allocation));
+    if (event.after.number == 0) return say("starts on " + nodes(event.allocation));
+    const Job* job = job_of(event.after.unit.job);
+    say("is staged on " + nodes(event.allocation) + ", to start when " +
+        (job == nullptr ? "its predecessor" : attempt_display(*job, event.after)) + " ends");
   }
   void operator()(const Running& event) {
     attempt(event.attempt);

@@ -148,7 +148,12 @@ std::string summary_of(const core::State& state, const core::JobRecord& record,
     return why.empty() ? "It has ended." : "It has ended: " + why + ".";
   }
   std::string text;
-  if (record.live > 0) text = units_text(record.live) + (record.live == 1 ? " runs" : " run");
+  const std::uint64_t staged = record.staged();
+  const std::uint64_t running = record.live - staged;
+  if (running > 0) text = units_text(running) + (running == 1 ? " runs" : " run");
+  if (staged > 0)
+    text += ", " + std::to_string(staged) + " more " + (staged == 1 ? "is" : "are") +
+            " staged to start as these end";
   if (record.live > 0) text += record.waiting + record.held > 0 ? ". " : ".";
   if (record.waiting + record.held == 0) return text;
   if (record.waiting > 0) {

@@ -33,9 +33,9 @@ std::string held_line(const core::JobRecord& record) {
 
 UnitCounts count_units(const core::JobRecord& record) {
   UnitCounts counts;
-  counts.waiting = record.waiting;
+  counts.waiting = record.waiting + record.staged();  // a staged unit waits for a place still
   counts.held = record.held;
-  counts.running = record.live;
+  counts.running = record.live - record.staged();
   counts.completed = record.completed;
   for (const core::GroupRecord& group : record.groups)
     for (const core::FinishedRun& run : group.finished)
@@ -228,9 +228,9 @@ UnitCounts group_counts(const Job& job, std::uint32_t group, const core::GroupRe
                         std::uint64_t ready) {
   UnitCounts counts;
   counts.total = unit_count(job, group);
-  counts.waiting = record.waiting.size();
+  counts.waiting = record.waiting.size() + record.staged;
   counts.held = record.held.size();
-  counts.running = record.live;
+  counts.running = record.live - record.staged;
   counts.ready = ready;
   for (const core::FinishedRun& run : record.finished) {
     const std::uint64_t units = std::uint64_t{run.range.last} - run.range.first + 1;

@@ -186,9 +186,9 @@ Totals totals_of(const Lens& lens) {
   for (const JobId id : lens.view.active) {
     const core::JobRecord& record = *lens.view.state.find(id);
     ++(record.live > 0 ? totals.jobs.running : totals.jobs.pending);
-    totals.units.waiting += record.waiting;
+    totals.units.waiting += record.waiting + record.staged();
     totals.units.held += record.held;
-    totals.units.running += record.live;
+    totals.units.running += record.live - record.staged();
   }
   totals.jobs.ended = lens.view.state.jobs().size() - lens.view.active.size();
   for (const std::string& name : lens.backend.clusters())

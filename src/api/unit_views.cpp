@@ -101,6 +101,7 @@ AttemptView attempt_view(const Lens& lens, const Job& job, const core::AttemptRe
     view.stop = StopView{attempt.stop, attempt.stop_by, attempt.stop_reason};
   view.progress = progress_view(lens, attempt);
   view.claims = claim_views(lens, job, attempt.allocation);
+  if (attempt.staged()) view.after = attempt_display(job, attempt.after);
   for (const Claim& claim : attempt.allocation.claims) {
     const core::NodeRecord* node = lens.view.state.find(claim.node);
     if (node == nullptr) continue;

@@ -203,6 +203,7 @@ struct AttemptView {
   std::optional<ProgressView> progress;
   std::vector<std::string> nodes;
   std::vector<ClaimView> claims;
+  std::optional<std::string> after;  // staged: the attempt whose claims it will take
 };
 template <class V>
 void describe(V& visit, Like<AttemptView> auto& attempt) {
@@ -223,6 +224,7 @@ void describe(V& visit, Like<AttemptView> auto& attempt) {
   visit("progress", attempt.progress);
   visit("nodes", attempt.nodes);
   visit("claims", attempt.claims);
+  visit("after", attempt.after);
 }
 
 struct UnitRunView {  // units of one group that are alike, side by side

@@ -61,7 +61,9 @@ void show_attempt(const Context& context, const Json& attempt, std::int64_t now)
   }
   context.out(fmt::format(
       "  {}#{}  {}  on {}  {}{}{}{}\n", text_at(attempt, "unit"), integer_at(attempt, "number"),
-      text_at(attempt, "state"), joined(list_at(attempt, "nodes")),
+      text_at(attempt, "state"),
+      joined(list_at(attempt, "nodes")) +
+          (text_at(attempt, "after").empty() ? "" : " after " + text_at(attempt, "after")),
       short_seconds(number_at(attempt, "elapsed_seconds")), cores.empty() ? "" : "  cores " + cores,
       devices.empty() ? "" : "  devices " + devices,
       flag_at(attempt, "ready") ? "  ready " + text_at(attempt, "address") : ""));

@@ -34,8 +34,8 @@ constexpr std::string_view device_fields[] = {"vendor", "model", "memory", "coun
 constexpr std::string_view user_fields[] = {"operators", "operator_groups", "uid_min", "root_jobs"};
 constexpr std::string_view tenant_fields[] = {"name",        "weight",        "quota",
                                               "running_max", "submitted_max", "users"};
-constexpr std::string_view policy_fields[] = {"name",    "promises_max",   "backfill",
-                                              "reserve", "backfill_depth", "slice_steps"};
+constexpr std::string_view policy_fields[] = {
+    "name", "promises_max", "backfill", "reserve", "backfill_depth", "slice_steps", "launch_ahead"};
 constexpr std::string_view share_fields[] = {"half_life", "epoch"};
 constexpr std::string_view limit_fields[] = {"default_time", "units_per_job", "launch_failures"};
 
@@ -184,6 +184,7 @@ void read_policy(const MapReader& top, Config& out) {
     map.get("slice_steps", out.policy.slice_steps, 10, 10'000'000);
     map.get("backfill", out.policy.backfill);
     map.get("reserve", out.policy.reserve);
+    map.get("launch_ahead", out.policy.launch_ahead);
   }
   if (const Field at = top.find("fair_share")) {
     const MapReader map(*at.value, at.path, share_fields, top.problems());
@@ -282,9 +283,9 @@ std::string core_text(const Config& core) {
   const auto& policy = core.policy;
   out += fmt::format(
       "policy:\n  name: {}\n  promises_max: {}\n  backfill: {}\n  reserve: {}\n"
-      "  backfill_depth: {}\n  slice_steps: {}\n",
+      "  backfill_depth: {}\n  slice_steps: {}\n  launch_ahead: {}\n",
       yaml_quoted(policy.name), policy.promises_max, policy.backfill, policy.reserve,
-      policy.backfill_depth, policy.slice_steps);
+      policy.backfill_depth, policy.slice_steps, span_of(policy.launch_ahead));
   out += fmt::format("fair_share: {{half_life: {}, epoch: {}}}\n", span_of(core.usage_half_life),
                      span_of(core.usage_epoch));
   out += fmt::format("limits: {{default_time: {}, units_per_job: {}, launch_failures: {}}}\n",

@@ -35,7 +35,8 @@ tenants:
   - {name: red, weight: 300, quota: {cores: 8, memory: 64G, gpu: 2.5}, running_max: 3}
   - {name: blue, users: [ada], submitted_max: 10}
 default_tenant: red
-policy: {promises_max: 4, backfill: false, reserve: true, backfill_depth: 50, slice_steps: 99}
+policy: {promises_max: 4, backfill: false, reserve: true, backfill_depth: 50, slice_steps: 99,
+         launch_ahead: 3s}
 fair_share: {half_life: 1d, epoch: 2m}
 limits: {default_time: 1h, units_per_job: 5000, launch_failures: 5}
 finished_keep: 2h

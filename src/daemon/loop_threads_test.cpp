@@ -40,6 +40,7 @@ class InstantEngine : public Engine {
     put(AttemptEnded{launch.id, {EndCause::exited, 0, 0, ""}, {}});
   }
   void end(const std::string&, Span) override {}
+  void revoke(const std::string&) override {}
   void look_up(const std::string&) override {}
   void acknowledge(const std::string&) override {}
   void read_log(const LogRequest&, LogSink) override {}

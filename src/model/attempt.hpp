@@ -147,10 +147,18 @@ void describe(V& visit, Like<Exit> auto& exit) {
 }
 
 // Why Busbar ends an attempt.
-enum class StopCause : std::uint8_t { none, cancel, preempt, requeue, deadline };
+enum class StopCause : std::uint8_t {
+  none,
+  cancel,
+  preempt,
+  requeue,
+  deadline,
+  revoke,  // a staged attempt is taken back; one that has started by then runs on
+};
 template <>
 struct EnumWords<StopCause> {
-  static constexpr std::string_view words[] = {"none", "cancel", "preempt", "requeue", "deadline"};
+  static constexpr std::string_view words[] = {"none",    "cancel",   "preempt",
+                                               "requeue", "deadline", "revoke"};
 };
 
 }  // namespace busbar

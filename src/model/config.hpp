@@ -40,6 +40,7 @@ struct PolicyConfig {
   std::uint32_t slice_steps = 20000;    // StepBudget of one slice
   bool backfill = true;                 // passes may be switched off
   bool reserve = true;
+  Span launch_ahead = seconds(10);  // arrays with tasks this short are staged; 0: none is
   friend bool operator==(const PolicyConfig&, const PolicyConfig&) = default;
 };
 template <class V>
@@ -50,6 +51,7 @@ void describe(V& visit, Like<PolicyConfig> auto& policy) {
   visit("slice_steps", policy.slice_steps);
   visit("backfill", policy.backfill);
   visit("reserve", policy.reserve);
+  visit("launch_ahead", policy.launch_ahead);
 }
 
 struct Config {

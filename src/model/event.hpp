@@ -120,11 +120,14 @@ void describe(V& visit, Like<JobUpdated> auto& event) {
   visit("by", event.by);
 }
 
+// With `after` the attempt is staged: it holds nothing, and the engine starts it by itself, on the
+// claims of that live attempt of its group, when that one has ended.
 struct Granted {
   AttemptId attempt;
   Allocation allocation;
   Span time_limit = span_unlimited;
-  Tick latest_end = tick_never;  // grant + limit + grace + cleanup
+  Tick latest_end = tick_never;  // grant, or latest end of `after`, + limit + grace + cleanup
+  AttemptId after;               // number 0: none
   friend bool operator==(const Granted&, const Granted&) = default;
 };
 template <class V>
@@ -133,6 +136,7 @@ void describe(V& visit, Like<Granted> auto& event) {
   visit("allocation", event.allocation);
   visit("time_limit", event.time_limit);
   visit("latest_end", event.latest_end);
+  visit("after", event.after);
 }
 
 struct Running {

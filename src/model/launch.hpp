@@ -70,6 +70,7 @@ struct Launch {
   std::vector<LaunchGroup> groups;  // by task group
   std::vector<LaunchClaim> claims;  // ranks are dealt in this order
   std::vector<PeerAddress> peers;
+  std::string after;  // staged: the attempt whose claims it takes when that one has ended; "" none
   friend bool operator==(const Launch&, const Launch&) = default;
 };
 template <class V>
@@ -92,6 +93,7 @@ void describe(V& visit, Like<Launch> auto& launch) {
   visit("groups", launch.groups);
   visit("claims", launch.claims);
   visit("peers", launch.peers);
+  visit("after", launch.after);
 }
 
 }  // namespace busbar

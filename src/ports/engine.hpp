@@ -50,8 +50,13 @@ class Engine {
   // what became of each, AttemptSighted for every other attempt that bears `installation`, then
   // EngineSynchronised. What was sighted is left alone until it is named in a call.
   virtual void open(std::string installation, std::vector<Launch> live, ReportSink sink) = 0;
+  // With `launch.after` the attempt starts by itself when that one has ended, at once when it has
+  // already; while both live the other one's end is reported before this one's start.
   virtual void launch(const Launch& launch) = 0;
   virtual void end(const std::string& attempt_name, Span grace) = 0;
+  // Takes back a launch that still waits for its predecessor: AttemptEnded, stopped. One that has
+  // started runs on. What was to follow it follows its predecessor.
+  virtual void revoke(const std::string& attempt_name) = 0;
   virtual void look_up(const std::string& attempt_name) = 0;
   virtual void acknowledge(const std::string& attempt_name) = 0;
   virtual void read_log(const LogRequest& request, LogSink sink) = 0;

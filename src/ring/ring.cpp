@@ -80,15 +80,19 @@ void Ring::open_engines(const std::function<ReportSink(Engine&)>& sink_for) {
     silent_.insert(engine->cluster());
     std::vector<Launch> live;
     std::vector<std::pair<std::string, Span>> stopping;
+    std::vector<std::string> revoked;
     for (const auto& [id, attempt] : state_.attempts()) {
       if (engine_of(attempt.allocation) != engine) continue;
       live.push_back(core::make_launch(state_, attempt, installation_));
-      if (attempt.stop != StopCause::none)
+      if (attempt.stop == StopCause::revoke)
+        revoked.push_back(live.back().name);
+      else if (attempt.stop != StopCause::none)
         stopping.push_back(
             {live.back().name, end_grace(state_.find(id.unit.job)->job, attempt.stop)});
     }
     engine->open(installation_, std::move(live), sink_for(*engine));
     for (const auto& [name, grace] : stopping) engine->end(name, grace);
+    for (const auto& name : revoked) engine->revoke(name);
   }
   for (const auto& [id, sighted] : state_.sighted())
     if (sighted.adopted) ask_after_leftover(id, sighted);
@@ -294,8 +298,10 @@ void Ring::act_on(const EventBody& body, const std::optional<core::AttemptRecord
     const auto* attempt = state_.find(stopping->attempt);
     Engine* engine = engine_of(attempt->allocation);
     const Span grace = end_grace(state_.find(stopping->attempt.unit.job)->job, stopping->cause);
-    leave([engine, grace, name = attempt_name(installation_, stopping->attempt)] {
-      if (engine != nullptr) engine->end(name, grace);
+    const bool revokes = stopping->cause == StopCause::revoke;
+    leave([engine, revokes, grace, name = attempt_name(installation_, stopping->attempt)] {
+      if (engine != nullptr && revokes) engine->revoke(name);
+      if (engine != nullptr && !revokes) engine->end(name, grace);
     });
   } else if (const auto* end = std::get_if<Ended>(&body)) {
     // Where no engine reported this end (fence, new boot), anything that still bears the name must

@@ -308,6 +308,56 @@ TEST(Ring, WhoIsToSaveItselfGetsTheCheckpointsGraceBeforeItsOwn) {
   }
 }
 
+// --- launch-ahead
+
+// A ring whose node runs four units of an array of short tasks, four more staged.
+void run_sweep(Loop& loop) {
+  loop.tell(submit(core::testing::array("sweep", {0, 30, 1})));
+  loop.settle();
+  for (std::uint32_t i = 0; i < 4; ++i) loop.tell(AttemptStarted{attempt(1, i), {}});
+  loop.settle();
+  loop.clock.at = loop.clock.at + seconds(1);
+  for (std::uint32_t i = 0; i < 4; ++i) loop.tell(AttemptEnded{attempt(1, i), exit_code(0), {}});
+  loop.settle();
+  for (std::uint32_t i = 4; i < 8; ++i) loop.tell(AttemptStarted{attempt(1, i), {}});
+  loop.settle();
+}
+
+TEST(Ring, WhatIsStagedIsLaunchedAfterItsPredecessorOnceThatIsDurable) {
+  Loop loop;
+  run_sweep(loop);
+  ASSERT_GE(loop.engine.launches.size(), 12U);
+  for (std::size_t i = 8; i < 12; ++i) {
+    const Launch& launch = loop.engine.launches[i];
+    EXPECT_EQ(launch.id.unit.index, i);
+    EXPECT_EQ(launch.after, loop.engine.launches[i - 4].name);
+    EXPECT_EQ(launch.claims[0].claim, loop.engine.launches[i - 4].claims[0].claim);
+  }
+}
+
+TEST(Ring, WhatIsTakenBackIsRevokedAndNeverEnded) {
+  Loop loop;
+  run_sweep(loop);
+  loop.log.clear();
+  Job urgent = loose("urgent");
+  urgent.priority = 5;
+  loop.tell(submit(urgent));
+  loop.settle();
+  Log left = loop.take();
+  const auto says = [&](const std::string& word) {
+    return std::count_if(left.begin(), left.end(),
+                         [&](const std::string& line) { return line.rfind(word, 0) == 0; });
+  };
+  const std::size_t staged = loop.ring->state().followers().size();
+  EXPECT_GE(staged, 4U);
+  EXPECT_EQ(says("revoke "), static_cast<std::ptrdiff_t>(staged));
+  EXPECT_EQ(says("end "), 0);
+  loop.restart();
+  left = loop.take();
+  EXPECT_EQ(says("revoke "), static_cast<std::ptrdiff_t>(staged)) << "said again after a restart";
+  EXPECT_EQ(says("end "), 0);
+}
+
 // --- recovery
 
 // A history with every turn that State can take here.

@@ -94,6 +94,7 @@ class FakeEngine : public Engine {
   void end(const std::string& name, Span grace) override {
     log_.push_back("end " + name + " " + format_span(grace));
   }
+  void revoke(const std::string& name) override { log_.push_back("revoke " + name); }
   void look_up(const std::string& name) override { log_.push_back("look_up " + name); }
   void acknowledge(const std::string& name) override { log_.push_back("acknowledge " + name); }
   void read_log(const LogRequest&, LogSink) override {}

@@ -13,9 +13,8 @@
 //          answered by Started (it runs) or Exited (it has ended). Until it is acknowledged an
 //          Exited may be said more than once.
 // Growth   Fields are appended to the end of a record; a reader skips those that it does not know
-//          and defaults those that are missing. Kinds 8 (stage) and 9 (revoke) are kept free for
-//          launch-ahead: stage is a StartRequest after a predecessor's name. Further descriptors
-//          of a packet are kept free for a terminal.
+//          and defaults those that are missing. A kind is sent only to who said that it knows it
+//          (ShimHello::stages). Further descriptors of a packet are kept free for a terminal.
 // Units    milliseconds; *_unix_ms is wall time, *_boot_ms is CLOCK_BOOTTIME of this boot; bytes.
 // Errors   invalid: bytes that are no message, or too many of them (drop the connection).
 //          unavailable: the socket is full now. not_found: no shim there. denied: another user.
@@ -63,11 +62,14 @@ enum class Kind : std::uint8_t {
   acknowledge = 5,
   list = 6,
   upgrade = 7,
+  stage = 8,
+  revoke = 9,
   shim_hello = 65,
   started = 66,
   exited = 67,
   held = 68,
   refused = 69,
+  revoked = 70,
   in_memfd = 127,  // the message lies in the descriptor that came with this packet
 };
 
@@ -147,6 +149,23 @@ struct End {
   std::int64_t warn_lead_ms = 0;
 };
 
+// Launch-ahead: a Start that is followed once the tree of `after` is empty; at once when `after` is
+// over already, or not known. What is staged lives in the shim alone and is lost with it: then it
+// is denied like any name that is not known. Exited of `after` is written down before or with what
+// becomes of its follower, and until then its follower is held as running.
+struct Stage {
+  static constexpr Kind kind = Kind::stage;
+  std::string after;
+  StartRequest start;
+};
+
+// Takes a staged attempt back: answered by Revoked. Otherwise like a Start of its name. What was
+// staged after it follows its predecessor. An End of a staged attempt is answered by Revoked too.
+struct Revoke {
+  static constexpr Kind kind = Kind::revoke;
+  std::string name;
+};
+
 // Sends a signal to the tree. SIGSTOP and SIGCONT suspend and resume it; its time limit goes on.
 struct Signal {
   static constexpr Kind kind = Kind::signal;
@@ -185,6 +204,7 @@ struct ShimHello {
   std::string limits;  // a sentence: what is enforced how on this machine
   std::uint64_t held_count = 0;
   std::string build;
+  bool stages = false;  // it knows Stage and Revoke
 };
 
 struct Usage {
@@ -232,7 +252,7 @@ struct Exited {
   std::int64_t ended_boot_ms = 0;
 };
 
-enum class HeldState : std::uint8_t { running, ending, ended };
+enum class HeldState : std::uint8_t { running, ending, ended, staged };
 
 struct HeldAttempt {
   std::string name;
@@ -257,8 +277,14 @@ struct Refused {
   std::string sentence;
 };
 
+// It was staged, will not start, and is forgotten.
+struct Revoked {
+  static constexpr Kind kind = Kind::revoked;
+  std::string name;
+};
+
 using Message = std::variant<DaemonHello, StartRequest, End, Signal, Acknowledge, List, Upgrade,
-                             ShimHello, Started, Exited, Held, Refused>;
+                             ShimHello, Started, Exited, Held, Refused, Stage, Revoke, Revoked>;
 
 // What an attempt may be called: it becomes a file's and a cgroup's name.
 inline bool valid_name(std::string_view name) {
@@ -292,8 +318,11 @@ void fields(auto& v, Like<List> auto& x) { v(x.name); }
 void fields(auto& v, Like<Upgrade> auto& x) { v(x.path); }
 void fields(auto& v, Like<ShimHello> auto& x) {
   v(x.version), v(x.pid), v(x.boot_id), v(x.installation), v(x.cgroup_mode), v(x.limits);
-  v(x.held_count), v(x.build);
+  v(x.held_count), v(x.build), v(x.stages);
 }
+void fields(auto& v, Like<Stage> auto& x) { v(x.after), v(x.start); }
+void fields(auto& v, Like<Revoke> auto& x) { v(x.name); }
+void fields(auto& v, Like<Revoked> auto& x) { v(x.name); }
 void fields(auto& v, Like<Usage> auto& x) {
   v(x.cpu_ms), v(x.memory_peak_bytes), v(x.read_bytes), v(x.written_bytes), v(x.wall_ms);
   v(x.exact);

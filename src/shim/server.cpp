@@ -25,8 +25,11 @@ struct Handover {
   static constexpr Kind kind = Kind::upgrade;
   std::int32_t lock_fd = -1, listen_fd = -1;
   std::vector<Attempt> attempts;
+  std::vector<Stage> staged;
 };
-void fields(auto& v, wire::Like<Handover> auto& x) { v(x.lock_fd), v(x.listen_fd), v(x.attempts); }
+void fields(auto& v, wire::Like<Handover> auto& x) {
+  v(x.lock_fd), v(x.listen_fd), v(x.attempts), v(x.staged);
+}
 
 Error system_error(const std::string& what) {
   return Error{Errc::unavailable, what + ": " + std::strerror(errno)};
@@ -141,7 +144,7 @@ Result<Ok> Server::take_over() {
   listen_fd_ = handover.listen_fd;
   fcntl(lock_fd_, F_SETFD, FD_CLOEXEC);
   fcntl(listen_fd_, F_SETFD, FD_CLOEXEC);
-  supervisor_->resume(std::move(handover.attempts));
+  supervisor_->resume(std::move(handover.attempts), std::move(handover.staged));
   supervisor_->reap();  // ends that nobody was there to hear of
   return Ok{};
 }
@@ -258,6 +261,11 @@ void Server::follow(int fd, Message& message) {
     if (ending_) return reply(encode(Refused{start->name, "the supervisor is ending"}));
     return supervisor_->take(*start, reply);
   }
+  if (auto* stage = std::get_if<Stage>(&message)) {
+    if (ending_) return reply(encode(Refused{stage->start.name, "the supervisor is ending"}));
+    return supervisor_->take(*stage, reply);
+  }
+  if (const auto* revoke = std::get_if<Revoke>(&message)) return supervisor_->take(*revoke, reply);
   if (const auto* end = std::get_if<End>(&message)) return supervisor_->take(*end, reply);
   if (const auto* signal = std::get_if<Signal>(&message)) return supervisor_->take(*signal, reply);
   if (const auto* ack = std::get_if<Acknowledge>(&message)) return supervisor_->take(*ack, reply);
@@ -274,7 +282,7 @@ void Server::greet(int fd, const DaemonHello& hello) {
   const Cgroups& cgroups = supervisor_->cgroups();
   say(fd, encode(ShimHello{protocol_version, static_cast<std::uint32_t>(getpid()), boot_id(),
                            options_.installation, cgroups.mode(), cgroups.sentence(),
-                           supervisor_->held_count(), build_}));
+                           supervisor_->held_count(), build_, true}));
   if (!clients_.contains(fd)) return;
   clients_[fd].greeted = true;
   clients_[fd].same_version = hello.version == protocol_version;
@@ -357,7 +365,7 @@ void Server::upgrade(int fd, const std::string& path) {
   if (const std::string fault = prove_program(path); !fault.empty()) return refuse(fault);
   Result<std::vector<Attempt>> state = supervisor_->state();
   if (!state.ok()) return refuse(state.error().text);
-  const Handover handover{lock_fd_, listen_fd_, std::move(state).value()};
+  const Handover handover{lock_fd_, listen_fd_, std::move(state).value(), supervisor_->staged()};
   Encoder out;
   wire::Writer writer{out};
   fields(writer, handover);

@@ -120,7 +120,51 @@ void Supervisor::take(StartRequest& request, const Say& reply) {
   records_.write_running(record);
 }
 
+void Supervisor::take(Stage& stage, const Say& reply) {
+  const std::string name = stage.start.name;
+  const bool known = attempts_.contains(name) || records_.find_exit(name) != nullptr;
+  const auto before = attempts_.find(stage.after);
+  const bool waits = (before != attempts_.end() && !before->second.exited) ||
+                     (staged_.contains(stage.after) && stage.after != name);
+  if (known || !waits) return take(stage.start, reply);
+  if (const std::string fault = fault_of(stage.start); !fault.empty())
+    return refuse(reply, name, "the start of " + printable(name, 64) + " is not valid: " + fault);
+  staged_.insert_or_assign(name, std::move(stage));
+}
+
+void Supervisor::take(const Revoke& revoke, const Say& reply) {
+  if (unstage(revoke.name)) return reply(encode(Revoked{revoke.name}));
+  const auto held = attempts_.find(revoke.name);
+  if (held != attempts_.end() && held->second.started_unix_ms != 0)
+    return reply(encode(started_of(held->second)));
+  if (const std::string* exited = records_.find_exit(revoke.name)) reply(*exited);
+}
+
+bool Supervisor::unstage(const std::string& name) {
+  const auto found = staged_.find(name);
+  if (found == staged_.end()) return false;
+  for (auto& [other, stage] : staged_)
+    if (stage.after == name) stage.after = found->second.after;
+  staged_.erase(found);
+  return true;
+}
+
+// Before its predecessor's end is written down: a place never waits for the disk.
+void Supervisor::start_followers() {
+  std::vector<StartRequest> due;
+  for (auto& [name, stage] : staged_) {
+    const auto before = attempts_.find(stage.after);
+    const bool over = before == attempts_.end() || before->second.exited;
+    if (over && !staged_.contains(stage.after)) due.push_back(std::move(stage.start));
+  }
+  for (StartRequest& request : due) {
+    staged_.erase(request.name);
+    take(request, report_);
+  }
+}
+
 void Supervisor::take(const End& end, const Say& reply) {
+  if (unstage(end.name)) return reply(encode(Revoked{end.name}));
   const auto held = attempts_.find(end.name);
   if (held == attempts_.end()) {
     if (const std::string* exited = records_.find_exit(end.name)) return reply(*exited);
@@ -164,6 +208,9 @@ void Supervisor::take(const List& list, const Say& reply) {
     if (started.started_unix_ms != 0) item.usage.wall_ms = mono_ms() - attempt.started_mono_ms;
     items.push_back(std::move(item));
   }
+  for (const auto& [name, stage] : staged_)
+    if (list.name.empty() || name == list.name)
+      items.push_back(HeldAttempt{name, HeldState::staged, 0, 0, 0, {}});
   for (const std::string& name : records_.exits())
     if (list.name.empty() || name == list.name)
       items.push_back(HeldAttempt{name, HeldState::ended, 0, 0, 0, {}});
@@ -185,6 +232,7 @@ void Supervisor::repeat_exits(const Say& reply) const {
 }
 
 void Supervisor::end_all(const std::string& why) {
+  staged_.clear();
   for (auto& [name, attempt] : attempts_)
     if (!attempt.exited)
       begin_end(attempt, Cause::supervisor_lost, why, 0, attempt.request.grace_ms);
@@ -440,6 +488,7 @@ void Supervisor::tick() {
   std::erase_if(unremoved_, [this](const std::string& name) {
     return attempts_.contains(name) || cgroups_.remove(name);
   });
+  if (!staged_.empty()) start_followers();
   if (retry_at_ <= now) retry_at_ = never_ms;
   if (retry_at_ == never_ms) flush();
 }
@@ -640,7 +689,17 @@ Result<std::vector<Attempt>> Supervisor::state() {
   return attempts;
 }
 
-void Supervisor::resume(std::vector<Attempt> attempts) {
+std::vector<Stage> Supervisor::staged() const {
+  std::vector<Stage> all;
+  for (const auto& [name, stage] : staged_) all.push_back(stage);
+  return all;
+}
+
+void Supervisor::resume(std::vector<Attempt> attempts, std::vector<Stage> staged) {
+  for (Stage& stage : staged) {
+    const std::string name = stage.start.name;
+    staged_.emplace(name, std::move(stage));
+  }
   for (Attempt& saved : attempts) {
     const std::string name = saved.request.name;
     Attempt& attempt = attempts_[name] = std::move(saved);

@@ -31,9 +31,12 @@ class Supervisor {
   // What an upgrade hands over, and taking it up again.
   //   unavailable: an exit record cannot be written now.
   Result<std::vector<Attempt>> state();
-  void resume(std::vector<Attempt> attempts);
+  std::vector<Stage> staged() const;
+  void resume(std::vector<Attempt> attempts, std::vector<Stage> staged);
 
   void take(StartRequest& request, const Say& reply);
+  void take(Stage& stage, const Say& reply);
+  void take(const Revoke& revoke, const Say& reply);
   void take(const End& end, const Say& reply);
   void take(const Signal& signal, const Say& reply);
   void take(const Acknowledge& acknowledge, const Say& reply);
@@ -60,6 +63,8 @@ class Supervisor {
   void account(Attempt& attempt, pid_t pid, int status, const rusage& used);
   void settle(Attempt& attempt);
   void finish(Attempt& attempt);
+  bool unstage(const std::string& name);
+  void start_followers();
   void flush();
   void follow_clock(Attempt& attempt, std::int64_t now);
   void sample(Attempt& attempt);
@@ -82,6 +87,7 @@ class Supervisor {
   Say report_;
   rlimit files_{};
   std::map<std::string, Attempt> attempts_;
+  std::map<std::string, Stage> staged_;     // by name; what is staged after one not there starts
   std::map<pid_t, std::string> leader_of_;  // pid, and so session, to attempt
   std::map<int, std::string> launch_of_;    // launch pipe to attempt
   std::vector<std::string> unremoved_;      // cgroups that were still busy

@@ -61,6 +61,7 @@ std::optional<std::string> over(const Node& node, const Used& used) {
 std::optional<std::string> check_capacity(const core::State& state) {
   std::map<NodeId, Used> used;
   for (const auto& [id, attempt] : state.attempts()) {
+    if (attempt.staged()) continue;
     for (const auto& claim : attempt.allocation.claims) {
       const auto* node = state.find(claim.node);
       if (node == nullptr) return "a claim on an unknown node";
@@ -78,7 +79,7 @@ std::optional<std::string> check_quotas(const core::State& state) {
     std::map<std::string, std::int64_t> used;
     std::uint64_t running = 0;
     for (const auto& [id, attempt] : state.attempts()) {
-      if (state.find(id.unit.job)->job.tenant != tenants[t].name) continue;
+      if (attempt.staged() || state.find(id.unit.job)->job.tenant != tenants[t].name) continue;
       ++running;
       for (const auto& quota : tenants[t].quota)
         used[quota.name] += core::quota_amount(state, attempt.allocation, quota.name);
@@ -122,7 +123,7 @@ std::optional<std::string> check_grant(const core::State& after, const Granted& 
   if (parallel == 0) return std::nullopt;
   std::uint32_t live = 0;
   for (const auto& [id, attempt] : after.attempts())
-    live += id.unit.job == unit.job && id.unit.group == unit.group ? 1 : 0;
+    live += id.unit.job == unit.job && id.unit.group == unit.group && !attempt.staged() ? 1 : 0;
   if (live <= parallel) return std::nullopt;
   return fmt::format("array {} runs {} units and may run {}", unit.job.value, live, parallel);
 }

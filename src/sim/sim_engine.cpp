@@ -63,10 +63,33 @@ void SimEngine::launch(const Launch& launch) {
   Process process;
   process.launch = launch;
   process.version = ++versions_;
-  processes_.emplace(launch.name, std::move(process));
-  const Truth truth = world_.truth_of(launch.id);
-  agenda_.add(agenda_.now() + truth.launch_delay, [this, name = launch.name] { begin(name); });
+  Process& kept = processes_.emplace(launch.name, std::move(process)).first->second;
+  const auto before = processes_.find(launch.after);
+  if (before != processes_.end() && before->second.phase != Phase::exited) {
+    kept.phase = Phase::staged;
+  } else {
+    kept.launch.after.clear();
+    start(kept);
+  }
   maybe_crash("after launch");
+}
+
+void SimEngine::start(Process& process) {
+  process.phase = Phase::starting;
+  const Truth truth = world_.truth_of(process.launch.id);
+  agenda_.add(agenda_.now() + truth.launch_delay,
+              [this, name = process.launch.name] { begin(name); });
+}
+
+// What was staged after it starts, or stays staged after the one before.
+void SimEngine::pass_on(const Process& gone) {
+  for (auto& [name, process] : processes_) {
+    if (process.phase != Phase::staged || process.launch.after != gone.launch.name) continue;
+    process.launch.after = gone.launch.after;
+    if (!process.launch.after.empty()) continue;
+    ++staged_runs_;
+    start(process);
+  }
 }
 
 void SimEngine::begin(const std::string& name) {
@@ -116,17 +139,30 @@ void SimEngine::finish(const std::string& name, Exit exit) {
   process.phase = Phase::exited;
   process.exit = std::move(exit);
   tell(name);
+  pass_on(process);
 }
 
 void SimEngine::end(const std::string& attempt_name, Span grace) {
   maybe_crash("end");
   const auto found = processes_.find(attempt_name);
   if (found == processes_.end() || found->second.phase == Phase::exited) return;
+  if (found->second.phase == Phase::staged)
+    return finish(attempt_name, {EndCause::stopped, 143, 15, ""});
   if (std::exchange(found->second.stopping, true)) return;
   if (found->second.phase == Phase::starting) return;
   const Span taken(static_cast<std::int64_t>(
       rng_.below(static_cast<std::uint64_t>(std::max<std::int64_t>(grace.value, 1)))));
   plan_end(attempt_name, agenda_.now() + taken, {EndCause::stopped, 143, 15, ""});
+}
+
+void SimEngine::revoke(const std::string& attempt_name) {
+  maybe_crash("revoke");
+  const auto found = processes_.find(attempt_name);
+  if (found == processes_.end()) return;
+  if (found->second.phase == Phase::staged)
+    finish(attempt_name, {EndCause::stopped, 0, 0, ""});
+  else
+    tell(attempt_name);
 }
 
 void SimEngine::look_up(const std::string& attempt_name) {
@@ -152,7 +188,7 @@ void SimEngine::read_log(const LogRequest&, LogSink sink) {
 void SimEngine::forget_history() {
   begun_.clear();
   for (const auto& [name, process] : processes_)
-    if (process.phase != Phase::starting) begun_.insert(name);
+    if (process.phase == Phase::running || process.phase == Phase::exited) begun_.insert(name);
 }
 
 void SimEngine::close() {

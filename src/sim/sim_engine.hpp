@@ -27,6 +27,7 @@ class SimEngine : public Engine {
   void open(std::string installation, std::vector<Launch> live, ReportSink sink) override;
   void launch(const Launch& launch) override;
   void end(const std::string& attempt_name, Span grace) override;
+  void revoke(const std::string& attempt_name) override;
   void look_up(const std::string& attempt_name) override;
   void acknowledge(const std::string& attempt_name) override;
   void read_log(const LogRequest& request, LogSink sink) override;
@@ -42,9 +43,10 @@ class SimEngine : public Engine {
   // The first time two attempts of one unit ran at once, or a device was used twice; "" never.
   const std::string& violation() const { return violation_; }
   std::uint64_t runs() const { return runs_; }  // attempts that reached their first instruction
+  std::uint64_t staged_runs() const { return staged_runs_; }  // of these, started by a predecessor
 
  private:
-  enum class Phase : std::uint8_t { starting, running, exited };
+  enum class Phase : std::uint8_t { staged, starting, running, exited };
   struct Process {
     Launch launch;
     Phase phase = Phase::starting;
@@ -55,7 +57,9 @@ class SimEngine : public Engine {
     std::uint64_t version = 0;  // a planned end of an older version does nothing
   };
 
+  void start(Process& process);
   void begin(const std::string& name);
+  void pass_on(const Process& gone);
   void finish(const std::string& name, Exit exit);
   void plan_end(const std::string& name, Tick at, Exit exit);
   void check_alone(const Process& process);
@@ -80,6 +84,7 @@ class SimEngine : public Engine {
   std::uint64_t versions_ = 0;
   std::string violation_;
   std::uint64_t runs_ = 0;
+  std::uint64_t staged_runs_ = 0;
 };
 
 }  // namespace busbar::sim

@@ -57,6 +57,7 @@ class Simulation : public ring::Observer {
     result_.journal_hash = journal_.hash();
     result_.events = journal_.events().size();
     result_.runs = alpha_.runs() + beta_.runs();
+    result_.staged_runs = alpha_.staged_runs() + beta_.staged_runs();
     result_.end = agenda_.now();
     if (options_.keep_journal) result_.journal = journal_.events();
     return result_;

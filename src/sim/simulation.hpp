@@ -29,6 +29,7 @@ struct SimulationResult {
   std::map<std::string, std::uint64_t> crashes_at;  // by the step they struck
   std::uint64_t jobs = 0;                           // acknowledged
   std::uint64_t runs = 0;                           // attempts that reached their first instruction
+  std::uint64_t staged_runs = 0;                    // of these, started by their predecessor's end
   std::uint64_t promises = 0;
   std::uint64_t clock_jumps = 0;  // absences and sleeps of hours
   std::uint64_t restores = 0;     // of a journal that is older than what the engines run

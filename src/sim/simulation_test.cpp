@@ -64,6 +64,25 @@ TEST(Simulation, CrashesStrikeAtEveryStep) {
     EXPECT_GT(struck[where], 0U) << where;
 }
 
+TEST(Simulation, ShortArraysAreStagedThroughEveryFault) {
+  std::uint64_t staged_runs = 0;
+  std::uint64_t taken_back = 0;
+  for (std::uint64_t seed = 101; seed <= 140; ++seed) {
+    SimulationOptions options = small(seed);
+    options.keep_journal = true;
+    const SimulationResult result = simulate(options);
+    EXPECT_EQ(result.violation, "") << "seed " << seed;
+    staged_runs += result.staged_runs;
+    for (const std::string& bytes : result.journal) {
+      const auto event = decode_event(bytes);
+      const auto* stop = event.ok() ? std::get_if<Stopping>(&event->body) : nullptr;
+      taken_back += stop != nullptr && stop->cause == StopCause::revoke ? 1 : 0;
+    }
+  }
+  EXPECT_GE(staged_runs, 40U);
+  EXPECT_GE(taken_back, 20U);
+}
+
 TEST(Simulation, HoursGoByUnseenAndOldBackupsAreRestored) {
   std::uint64_t jumps = 0;
   std::uint64_t restores = 0;

@@ -71,7 +71,7 @@ void Workload::give_tasks(Job& job) {
 Job Workload::job(std::uint32_t position, std::uint32_t documents) {
   Job job;
   job.name = fmt::format("job{}", ++made_);
-  const std::uint64_t tenant = rng_.below(4);
+  const std::uint64_t tenant = one_tenant_ ? 2 : rng_.below(4);
   job.tenant = tenant == 0 ? "blue" : tenant == 1 ? "red" : "";
   job.priority = static_cast<std::int32_t>(rng_.chance(1, 6) ? 10 : 0);
   const std::uint64_t kind = rng_.below(10);

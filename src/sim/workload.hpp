@@ -12,7 +12,7 @@ namespace busbar::sim {
 
 class Workload {
  public:
-  explicit Workload(Rng rng) : rng_(rng) {}
+  explicit Workload(Rng rng) : rng_(rng), one_tenant_(rng_.chance(1, 3)) {}
 
   SubmitJobs submission(Tick now);
   // A cancel, hold, release, requeue, update, drain, resume, fence or reservation on something that
@@ -26,6 +26,7 @@ class Workload {
   UnitSelector some_units(const core::State& state);
 
   Rng rng_;
+  bool one_tenant_;  // nobody else waits: arrays are staged
   std::uint64_t made_ = 0;
   Tick now_;
 };

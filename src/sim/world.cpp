@@ -84,6 +84,7 @@ Config World::make_config() const {
   config.finished_keep = minutes(30);
   config.policy.promises_max = static_cast<std::uint32_t>(1 + rng.below(3));
   config.policy.backfill = rng.chance(9, 10);
+  config.policy.launch_ahead = rng.chance(1, 8) ? Span(0) : hours(2);
   config.policy.slice_steps = rng.chance(1, 3) ? 50 : 20'000;
   return config;
 }

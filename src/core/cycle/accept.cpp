@@ -22,6 +22,7 @@ class Accepting {
   bool operator()(const StopStep& step);
   bool operator()(const EndReservationStep& step);
   bool operator()(const RetireStep& step);
+  bool operator()(const StageStep& step);
 
   std::vector<EventBody> events;
 
@@ -36,7 +37,8 @@ class Accepting {
   const State& state_;
   Tick at_;
   Scratch scratch_;
-  std::set<UnitId> gone_;  // started by an earlier step
+  std::set<UnitId> gone_;  // started or staged by an earlier step
+  std::set<AttemptId> followed_;
   std::set<CohortId> closed_;
 };
 
@@ -102,6 +104,7 @@ bool Accepting::operator()(const CloseStep& step) {
 bool Accepting::operator()(const StopStep& step) {
   const AttemptRecord* attempt = state_.find(step.attempt);
   if (attempt == nullptr || attempt->stop != StopCause::none) return false;
+  if (step.cause == StopCause::revoke && !attempt->staged()) return false;
   events.push_back(Stopping{step.attempt, step.cause, "", step.reason});
   return true;
 }
@@ -118,6 +121,28 @@ bool Accepting::operator()(const RetireStep& step) {
   if (record == nullptr || !record->ended_all() || !state_.dependents(step.job).empty())
     return false;
   events.push_back(JobRetired{step.job});
+  return true;
+}
+
+// Quota and limits are those of the attempt whose claims it takes.
+bool Accepting::operator()(const StageStep& step) {
+  const AttemptRecord* after = state_.find(step.after);
+  if (!waits(step.unit) || after == nullptr || after->stop != StopCause::none) return false;
+  if (state_.follower(step.after) != nullptr || !followed_.insert(step.after).second) return false;
+  const JobRecord& record = *state_.find(step.unit.job);
+  const UnitRecord* unit = state_.find(step.unit);
+  if (unit != nullptr && unit->not_before > at_) return false;
+  if (job_waits(state_, record.job, step.unit.group, at_)) return false;
+  if (scratch_.bookings().contains(step.unit)) {
+    scratch_.unbook(step.unit);
+    events.push_back(PromiseVoided{step.unit, VoidCause::started});
+  }
+  gone_.insert(step.unit);
+  const Tick start = std::max(after->latest_end, at_);
+  events.push_back(
+      Granted{state_.next_attempt(step.unit), after->allocation, record.job.time_limit,
+              start == tick_never ? tick_never : latest_end(state_.config(), record.job, start),
+              step.after});
   return true;
 }
 

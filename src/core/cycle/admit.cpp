@@ -46,7 +46,8 @@ std::uint64_t array_room(const Scratch& scratch, const JobRecord& record, std::u
   if (parallel == 0 || record.job.coupling != Coupling::loose)
     return std::numeric_limits<std::uint64_t>::max();
   const std::uint64_t running =
-      std::uint64_t{record.groups[group].live} + scratch.taken_of({record.job.id, group});
+      std::uint64_t{record.groups[group].live - record.groups[group].staged} +
+      scratch.taken_of({record.job.id, group});
   return parallel > running ? parallel - running : 0;
 }
 

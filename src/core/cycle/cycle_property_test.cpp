@@ -26,6 +26,7 @@ class History {
     config.topology_levels = {"rack"};
     config.cleanup_bound = seconds(std::int64_t(rng_.below(4)));
     config.policy.promises_max = 1 + static_cast<std::uint32_t>(rng_.below(3));
+    config.policy.launch_ahead = rng_.chance(1, 4) ? Span(0) : hours(1);
     config.tenants = {{.name = "ada", .weight = 200, .quota = {{"cores", 9000}, {"gpu", 5000}}},
                       {.name = "bob", .running_max = calm ? 0u : 6u},
                       {.name = "default"}};
@@ -111,8 +112,8 @@ class History {
     const Config& config = world_.world.state.config();
     std::vector<AttemptId> up;
     for (const auto& [id, attempt] : world_.world.state.attempts())
-      if (attempt.started == Tick(0) && attempt.stop == StopCause::none && rng_.chance(1, 2) &&
-          world_.world.now <= attempt.granted + config.cleanup_bound)
+      if (attempt.started == Tick(0) && attempt.stop == StopCause::none && !attempt.staged() &&
+          rng_.chance(1, 2) && world_.world.now <= attempt.granted + config.cleanup_bound)
         up.push_back(id);
     for (const auto& id : up) {
       const AttemptRecord& attempt = *world_.world.state.find(id);

@@ -110,7 +110,7 @@ std::string CycleWorld::oversold() const {
   for (const auto& [id, record] : state.jobs())
     for (std::uint32_t g = 0; g < record.groups.size(); ++g)
       if (record.job.groups[g].parallel > 0 &&
-          record.groups[g].live > record.job.groups[g].parallel)
+          record.groups[g].live - record.groups[g].staged > record.job.groups[g].parallel)
         return "job " + std::to_string(id.value) + " runs more than its parallel";
   if (index != Index(state)) return "the index differs from Index(State)";
   return {};

@@ -122,6 +122,7 @@ Outcome Walk::try_cohort() {
     miss.wanted = 1;
     miss.capacity = record.job.groups[walk.id.group].parallel;
     say(walk, miss);
+    if (!context_.next_up) context_.next_up = *unit;
     return Outcome::done;
   }
   if (tenant_room(context_.scratch, item_.tenant) <= promised_beside(*unit, true)) {
@@ -221,6 +222,7 @@ Outcome Walk::wait(CohortWalk& walk, const Ask& ask, const Miss& miss) {
     verdict.start_estimate = booked->second.at;
   }
   if (head && !context_.first_head) context_.first_head = ask.unit;
+  if (head && !context_.next_up) context_.next_up = ask.unit;
   if (head && !state_.config().policy.backfill) context_.cursor.blocked = true;
   if (more && !context_.cursor.blocked) {
     walk.next_index = ask.unit.index + 1;

@@ -28,7 +28,8 @@ Cursor resume(const View& view, const Cursor& given) {
 }  // namespace
 
 // The recipe. The walk admits, orders, places, reserves and backfills cohort by cohort, because
-// what one takes decides what the next may have. verify is accept, which re-checks every step.
+// what one takes decides what the next may have. Launch-ahead looks at whole cycles only, those of
+// one slice. verify is accept, which re-checks every step.
 // The default policy draws no chance, so the seed does not reach a decision yet.
 Slice plan(const View& view, const Policy& policy, const Cursor& cursor, StepBudget budget,
            std::uint64_t) {
@@ -40,6 +41,10 @@ Slice plan(const View& view, const Policy& policy, const Cursor& cursor, StepBud
   close_doomed(context);
   keep_promises(context);
   walk(context);
+  if (cursor.finished && context.cursor.finished) {
+    take_back(context);
+    send_ahead(context);
+  }
   context.plan.steps_used = context.steps.used;
   return {std::move(context.plan), std::move(context.cursor)};
 }

@@ -94,6 +94,12 @@ struct StartStep {
   Allocation allocation;
   friend bool operator==(const StartStep&, const StartStep&) = default;
 };
+// Launch-ahead: sent to the engine before its claims are free, to start when `after` has ended.
+struct StageStep {
+  UnitId unit;
+  AttemptId after;
+  friend bool operator==(const StageStep&, const StageStep&) = default;
+};
 struct CloseStep {  // deadline passed, dependency that can never be satisfied
   JobId job;
   std::uint32_t group = 0;
@@ -101,7 +107,7 @@ struct CloseStep {  // deadline passed, dependency that can never be satisfied
   RunState state = RunState::cancelled;
   std::string reason;
 };
-struct StopStep {  // a running attempt past its deadline
+struct StopStep {  // a running attempt past its deadline, or a staged one that is taken back
   AttemptId attempt;
   StopCause cause = StopCause::deadline;
   std::string reason;
@@ -122,7 +128,7 @@ struct RetireStep {
   JobId job;
 };
 using Step = std::variant<StartStep, CloseStep, StopStep, PromiseStep, VoidStep, EndReservationStep,
-                          RetireStep>;
+                          RetireStep, StageStep>;
 
 struct Plan {
   Revision based_on;

@@ -116,6 +116,7 @@ void IndexWriter::rebuild() {
   index.on_node_.clear();
   index.hardware_.clear();
   index.attempts_.clear();
+  index.holder_of_.clear();
   index.by_end_.clear();
   index.tenants_.clear();
   index.jobs_.clear();
@@ -135,7 +136,8 @@ void IndexWriter::rebuild() {
     index.tenants_.back().quota.resize(tenant.quota.size());
   }
   for (const auto& record : after.nodes()) refresh_node(record.node.id);
-  for (const auto& [id, attempt] : after.attempts()) refresh_attempt(id);
+  for (const auto& [id, attempt] : after.attempts())
+    if (!attempt.staged()) refresh_attempt(id);
   for (const auto& [id, record] : after.jobs()) {
     refresh_job(id);
     for (std::uint32_t g = 0; g < record.groups.size(); ++g)
@@ -216,6 +218,7 @@ void IndexWriter::drop_attempt(const AttemptId& id) {
     index.on_node_[claim.node.value - 1].erase(id);
   }
   index.by_end_.erase({it->second.latest_end, id});
+  for (const AttemptId& staged : it->second.staged) index.holder_of_.erase(staged);
   index.attempts_.erase(it);
 }
 
@@ -223,12 +226,17 @@ void IndexWriter::refresh_attempt(const AttemptId& id) {
   drop_attempt(id);
   const AttemptRecord* record = after.find(id);
   if (record == nullptr) return;
+  if (record->staged()) return refresh_attempt(after.holder(*record).id);
   AttemptUse use;
   use.tenant = after.find(id.unit.job)->tenant;
   use.granted = record->granted;
-  use.latest_end = record->latest_end;
+  use.latest_end = after.claims_end(*record);
   use.launched = record->started != Tick(0);
   use.claims = record->allocation.claims;
+  for (auto* next = after.follower(id); next != nullptr; next = after.follower(next->id)) {
+    use.staged.push_back(next->id);
+    index.holder_of_.emplace(next->id, id);
+  }
   measure(use);
   count_tenant(use, 1);
   for (const auto& claim : use.claims) {
@@ -245,7 +253,7 @@ void IndexWriter::operator()(const Running& event) {
   AttemptUse& use = index.attempts_.at(event.attempt);
   if (use.claims != record.allocation.claims) return refresh_attempt(event.attempt);
   index.by_end_.erase({use.latest_end, event.attempt});
-  use.latest_end = record.latest_end;
+  use.latest_end = after.claims_end(record);
   use.launched = true;
   index.by_end_.insert({use.latest_end, event.attempt});
 }
@@ -259,7 +267,14 @@ void IndexWriter::operator()(const Granted& event) {
 
 void IndexWriter::operator()(const Ended& event) {
   const UnitId& unit = event.attempt.unit;
-  refresh_attempt(event.attempt);
+  if (const auto staged = index.holder_of_.find(event.attempt); staged != index.holder_of_.end()) {
+    const AttemptId holder = staged->second;
+    refresh_attempt(holder);
+  } else {
+    const std::vector<AttemptId> followers = index.attempts_.at(event.attempt).staged;
+    drop_attempt(event.attempt);
+    if (!followers.empty()) refresh_attempt(followers.front());
+  }
   refresh_job(unit.job);
   refresh_retries(unit.job, unit.group, IndexRange{unit.index, unit.index});
 }

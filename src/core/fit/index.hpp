@@ -60,15 +60,16 @@ struct TenantUse {
   friend bool operator==(const TenantUse&, const TenantUse&) = default;
 };
 
-// What a live attempt holds, as the index has counted it.
+// What a live attempt that is not staged holds, as the index has counted it.
 struct AttemptUse {
   TenantId tenant;
   Tick granted;
-  Tick latest_end = tick_never;
-  bool launched = false;  // the engine said that it runs: latest_end is final
+  Tick latest_end = tick_never;  // of the last that is staged on its claims
+  bool launched = false;         // the engine said that it runs: latest_end is final
   std::vector<Claim> claims;
   std::vector<std::int64_t> quota;
   Held held;
+  std::vector<AttemptId> staged;  // that wait for these claims, the next one first
   friend bool operator==(const AttemptUse&, const AttemptUse&) = default;
 };
 
@@ -188,6 +189,7 @@ class Index {
   std::vector<std::set<AttemptId>> on_node_;
   std::map<std::uint64_t, Buckets> hardware_;
   std::map<AttemptId, AttemptUse> attempts_;
+  std::map<AttemptId, AttemptId> holder_of_;  // of staged attempts
   std::set<std::pair<Tick, AttemptId>> by_end_;
   std::vector<TenantUse> tenants_;
   std::map<JobId, JobEntry> jobs_;

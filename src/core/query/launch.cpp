@@ -86,6 +86,7 @@ Launch make_launch(const State& state, const AttemptRecord& attempt,
   for (const auto& claim : attempt.allocation.claims)
     out.claims.push_back(launch_claim(state, claim));
   out.peers = peers_of(state, job);
+  if (attempt.staged()) out.after = attempt_name(installation, attempt.after);
   return out;
 }
 

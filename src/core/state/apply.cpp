@@ -312,18 +312,63 @@ void StateWriter::operator()(const Granted& event) {
   units.live += 1;
   record.waiting -= 1;
   record.live += 1;
-  tenant_of(record).running += 1;
-  AttemptRecord& attempt = state.attempts_[event.attempt];
-  attempt.id = event.attempt;
-  attempt.allocation = event.allocation;
-  attempt.time_limit = event.time_limit;
-  attempt.granted = now;
-  attempt.latest_end = event.latest_end;
+  AttemptRecord& granted = state.attempts_[event.attempt];
+  granted.id = event.attempt;
+  granted.allocation = event.allocation;
+  granted.time_limit = event.time_limit;
+  granted.granted = now;
+  granted.latest_end = event.latest_end;
+  granted.after = event.after;
+  if (granted.staged())
+    stage(units, granted);
+  else
+    tenant_of(record).running += 1;
   state.promises_.erase(unit);
+}
+
+void StateWriter::stage(GroupRecord& units, const AttemptRecord& staged) {
+  const UnitId& unit = staged.after.unit;
+  check(unit.job == staged.id.unit.job && unit.group == staged.id.unit.group,
+        "an attempt is staged after one of another group");
+  check(attempt(staged.after).allocation == staged.allocation,
+        "an attempt is staged on other claims than it will find");
+  check(state.followers_.emplace(staged.after, staged.id).second,
+        "two attempts are staged after the same one");
+  units.staged += 1;
+}
+
+// `ended` has left: what follows it takes its place, as the holder of its claims or in the line.
+void StateWriter::pass_on(JobRecord& record, GroupRecord& units, const AttemptRecord& ended) {
+  if (ended.staged()) {
+    units.staged -= 1;
+    state.followers_.erase(ended.after);
+  } else {
+    tenant_of(record).running -= 1;
+  }
+  const auto next = state.followers_.find(ended.id);
+  if (next == state.followers_.end()) return;
+  AttemptRecord& follower = attempt(next->second);
+  state.followers_.erase(next);
+  follower.after = ended.after;
+  if (follower.staged()) {
+    state.followers_.emplace(follower.after, follower.id);
+    return;
+  }
+  follower.allocation = ended.allocation;
+  follower.granted = now;
+  units.staged -= 1;
+  tenant_of(record).running += 1;
 }
 
 void StateWriter::operator()(const Running& event) {
   AttemptRecord& record = attempt(event.attempt);
+  check(!record.staged(), "a staged attempt runs while another holds its claims");
+  if (record.stop == StopCause::revoke) {  // too late
+    record.state = RunState::configuring;
+    record.stop = StopCause::none;
+    record.stop_by.clear();
+    record.stop_reason.clear();
+  }
   if (record.state == RunState::configuring) record.state = RunState::running;
   record.started = now;
   JobRecord& owner = job(event.attempt.unit.job);
@@ -360,14 +405,17 @@ void StateWriter::operator()(const Ended& event) {
   check(is_final(event.state), "an attempt ends in a final state");
   JobRecord& record = job(event.attempt.unit.job);
   GroupRecord& units = group(record, event.attempt.unit.group);
-  const AttemptRecord& attempt_ended = attempt(event.attempt);
-  if (attempt_ended.ready) record.ready -= 1;
-  if (really_ran(attempt_ended, event.exit)) units.units[event.attempt.unit.index].ran += 1;
+  const AttemptRecord ended = attempt(event.attempt);
+  if (ended.ready) record.ready -= 1;
+  if (really_ran(ended, event.exit)) units.units[event.attempt.unit.index].ran += 1;
   state.attempts_.erase(event.attempt);
+  pass_on(record, units, ended);
   TenantRecord& tenant = tenant_of(record);
-  tenant.running -= 1;
   add_charge(tenant, event.charge);
+  const bool was_requeued = units.units[event.attempt.unit.index].requeued;
   end_live(record, units, event);
+  if (ended.stop == StopCause::revoke && event.next == UnitNext::waits)
+    units.units[event.attempt.unit.index].requeued = was_requeued;
   if (event.next == UnitNext::closed) tenant.submitted -= 1;
   settle(record);
 }
@@ -552,6 +600,7 @@ void StateWriter::derive() {
   state.dependents_.clear();
   state.node_names_.clear();
   state.keys_by_age_.clear();
+  state.followers_.clear();
   state.totals_ = {};
   name_tenants();
   for (auto& [id, record] : state.jobs_) {
@@ -563,6 +612,8 @@ void StateWriter::derive() {
     state.node_names_[record.node.name] = record.node.id;
     count_node(record.node, 1);
   }
+  for (const auto& [id, record] : state.attempts_)
+    if (record.staged()) state.followers_.emplace(record.after, id);
   for (const auto& [key, record] : state.idempotency_) state.keys_by_age_.insert({record.at, key});
 }
 

@@ -66,6 +66,7 @@ void describe(V& visit, Like<GroupRecord> auto& group) {
   visit_map(visit, "units", group.units);
   visit("finished", group.finished);
   visit("live", group.live);
+  visit("staged", group.staged);
 }
 template <class V>
 void describe(V& visit, Like<JobRecord> auto& record) {
@@ -104,6 +105,7 @@ void describe(V& visit, Like<AttemptRecord> auto& attempt) {
   visit("rate_per_hour", attempt.rate_per_hour);
   visit("work_total", attempt.work_total);
   visit("progressed", attempt.progressed);
+  visit("after", attempt.after);
 }
 template <class V>
 void describe(V& visit, Like<NodeRecord> auto& record) {

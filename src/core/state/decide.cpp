@@ -83,6 +83,12 @@ void lose_attempts(Facts facts, NodeId node, std::string_view why, Bodies& out) 
     Exit exit;
     exit.cause = EndCause::node_lost;
     exit.detail = std::string(why);
+    if (attempt.staged()) {  // it loses nothing but its place in the line
+      Ended ended = never_ran(facts, attempt);
+      ended.exit = std::move(exit);
+      out.push_back(std::move(ended));
+      continue;
+    }
     out.push_back(end_of(facts, attempt, std::move(exit), {}));
   }
 }

@@ -12,6 +12,13 @@ Running running(Facts facts, const AttemptRecord& attempt) {
   return {attempt.id, {}, facts.now + attempt.time_limit + after_limit};
 }
 
+// While the attempt that it follows has not ended here, a staged one is not taken to run: what the
+// engine has to tell of both comes again, in their order.
+const AttemptRecord* find_unstaged(const State& state, const AttemptId& id) {
+  const AttemptRecord* attempt = state.find(id);
+  return attempt == nullptr || attempt->staged() ? nullptr : attempt;
+}
+
 // A report that only a running attempt can cause implies that it runs.
 void imply_running(Facts facts, const AttemptRecord& attempt, Bodies& out) {
   if (attempt.started == Tick(0)) out.push_back(running(facts, attempt));
@@ -22,7 +29,7 @@ MilliDevices held_by_others(const State& state, const AttemptId& mine, NodeId no
                             std::uint32_t ordinal) {
   MilliDevices held;
   for (const auto& [id, attempt] : state.attempts()) {
-    if (id == mine) continue;
+    if (id == mine || attempt.staged()) continue;
     for (const auto& claim : attempt.allocation.claims) {
       if (claim.node != node) continue;
       for (const auto& device : claim.devices)
@@ -85,7 +92,7 @@ std::vector<Claim> accept_bound(const State& state, const AttemptRecord& attempt
 }  // namespace
 
 Result<Decision> rule(Facts facts, const AttemptStarted& command) {
-  const AttemptRecord* attempt = facts.state.find(command.attempt);
+  const AttemptRecord* attempt = find_unstaged(facts.state, command.attempt);
   if (attempt == nullptr || attempt->started != Tick(0)) return Decision{};
   Running event = running(facts, *attempt);
   event.bound = accept_bound(facts.state, *attempt, command.bound);
@@ -93,7 +100,7 @@ Result<Decision> rule(Facts facts, const AttemptStarted& command) {
 }
 
 Result<Decision> rule(Facts facts, const AttemptReady& command) {
-  const AttemptRecord* attempt = facts.state.find(command.attempt);
+  const AttemptRecord* attempt = find_unstaged(facts.state, command.attempt);
   if (attempt == nullptr) return Decision{};
   if (attempt->ready && attempt->address == command.address) return Decision{};
   Bodies out;
@@ -103,7 +110,7 @@ Result<Decision> rule(Facts facts, const AttemptReady& command) {
 }
 
 Result<Decision> rule(Facts facts, const AttemptProgress& command) {
-  const AttemptRecord* attempt = facts.state.find(command.attempt);
+  const AttemptRecord* attempt = find_unstaged(facts.state, command.attempt);
   if (attempt == nullptr) return Decision{};
   if (attempt->work_done == command.work_done && attempt->work_total == command.work_total &&
       attempt->rate_per_hour == command.rate_per_hour)

@@ -54,6 +54,12 @@ Span backoff(const RestartRule& rule, std::uint32_t count) {
   return std::min(span, rule.backoff_max);
 }
 
+// Of what it has held.
+std::int64_t charge_so_far(Facts facts, const AttemptRecord& attempt) {
+  if (attempt.staged()) return 0;
+  return charge_of(facts.state, attempt.allocation, facts.now - attempt.granted);
+}
+
 void wait_again(Ended& ended, Tick not_before) {
   ended.next = UnitNext::waits;
   ended.not_before = not_before;
@@ -69,6 +75,7 @@ std::string by_whom(const AttemptRecord& attempt) {
 // with code 0, before it was told is completed all the same, unless it was to be cancelled.
 bool stopped_end(Facts facts, const AttemptRecord& attempt, Ended& ended) {
   if (attempt.stop == StopCause::none) return false;
+  if (attempt.stop == StopCause::revoke && ended.exit.cause != EndCause::stopped) return false;
   if (attempt.stop != StopCause::cancel && ended.exit.cause == EndCause::exited &&
       natural_state(ended.exit) == RunState::completed)
     return false;
@@ -92,6 +99,11 @@ bool stopped_end(Facts facts, const AttemptRecord& attempt, Ended& ended) {
     case StopCause::requeue:
       ended.state = RunState::cancelled;
       if (detail.empty()) detail = "requeued" + by_whom(attempt);
+      wait_again(ended, facts.now);
+      return true;
+    case StopCause::revoke:
+      ended.state = RunState::cancelled;
+      detail = "taken back before it ran" + by_whom(attempt);
       wait_again(ended, facts.now);
       return true;
   }
@@ -122,7 +134,7 @@ Ended end_of(Facts facts, const AttemptRecord& attempt, Exit exit, Usage usage) 
   ended.exit = std::move(exit);
   ended.usage = usage;
   ended.restarts = unit->restarts;
-  ended.charge = charge_of(facts.state, attempt.allocation, facts.now - attempt.granted);
+  ended.charge = charge_so_far(facts, attempt);
   const bool launch_failed = ended.exit.cause == EndCause::launch_failed;
   if (launch_failed) ended.launch_failures = unit->launch_failures;
   if (stopped_end(facts, attempt, ended)) return ended;
@@ -144,7 +156,7 @@ Ended never_ran(Facts facts, const AttemptRecord& attempt) {
   ended.exit.cause = EndCause::launch_failed;
   ended.restarts = unit->restarts;
   ended.launch_failures = unit->launch_failures;
-  ended.charge = charge_of(facts.state, attempt.allocation, facts.now - attempt.granted);
+  ended.charge = charge_so_far(facts, attempt);
   if (stopped_end(facts, attempt, ended)) return ended;
   ended.exit.detail = "the launch never reached the engine; it waits again";
   ended.state = RunState::failed;

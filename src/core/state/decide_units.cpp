@@ -148,7 +148,7 @@ Result<Decision> rule(Facts facts, const RequeueUnits& command) {
       out.push_back(UnitsRequeued{command.units.job, g, finished, command.by.name});
   }
   for_live(facts.state, selection, [&](const AttemptRecord& attempt) {
-    if (attempt.stop != StopCause::none) return;
+    if (attempt.stop != StopCause::none && attempt.stop != StopCause::revoke) return;
     out.push_back(Stopping{attempt.id, StopCause::requeue, command.by.name, ""});
   });
   return decided(std::move(out));

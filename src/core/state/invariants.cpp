@@ -67,6 +67,7 @@ Broken check_job(const State& state, const JobRecord& record) {
       live_records += unit.live ? 1 : 0;
     }
     if (live_records != group.live) return "a group's live units are miscounted";
+    if (group.staged > group.live) return "a group's staged units are miscounted";
     waiting += group.waiting.size();
     held += group.held.size();
     live += group.live;
@@ -78,10 +79,28 @@ Broken check_job(const State& state, const JobRecord& record) {
   return std::nullopt;
 }
 
+// A staged attempt leads, over others of its group, to the one that holds the claims.
+Broken check_staged(const State& state, const AttemptRecord& attempt) {
+  const AttemptRecord* at = &attempt;
+  for (std::size_t steps = 0; at->staged(); ++steps) {
+    const AttemptRecord* before = state.find(at->after);
+    if (before == nullptr || steps > state.attempts().size()) return "it follows nobody";
+    if (before->id.unit.job != attempt.id.unit.job ||
+        before->id.unit.group != attempt.id.unit.group)
+      return "it follows one of another group";
+    const auto follower = state.followers().find(before->id);
+    if (follower == state.followers().end() || follower->second != at->id)
+      return "two follow the same one";
+    at = before;
+  }
+  return std::nullopt;
+}
+
 // Sums that are kept beside what they sum.
 struct Sums {
   std::vector<TenantRecord> tenants;
   std::map<JobId, std::uint64_t> ready;
+  std::map<JobId, std::uint64_t> staged;
   std::map<NodeId, std::vector<MilliDevices>> devices;
 };
 
@@ -94,6 +113,10 @@ Broken add_attempt(const State& state, const AttemptRecord& attempt, Sums& sums)
   if (attempt.ready) ++sums.ready[job->job.id];
   const auto tenant = state.find_tenant(job->job.tenant);
   if (!tenant) return "a job of no tenant";
+  if (attempt.staged()) {
+    ++sums.staged[job->job.id];
+    return check_staged(state, attempt);
+  }
   ++sums.tenants[tenant->value].running;
   for (const auto& claim : attempt.allocation.claims) {
     const NodeRecord* node = state.find(claim.node);
@@ -118,6 +141,9 @@ Broken check_tenants(const State& state, Sums& sums) {
     const auto ready = sums.ready.find(id);
     if (record.ready != (ready == sums.ready.end() ? 0 : ready->second))
       return "a job's ready attempts are miscounted";
+    const auto staged = sums.staged.find(id);
+    if (record.staged() != (staged == sums.staged.end() ? 0 : staged->second))
+      return "a job's staged attempts are miscounted";
   }
   for (std::size_t i = 0; i < state.tenants().size(); ++i)
     if (state.tenants()[i].running != sums.tenants[i].running ||

@@ -1,5 +1,7 @@
 #include "core/state/state.hpp"
 
+#include <algorithm>
+
 #include "core/state/writer.hpp"
 
 namespace busbar::core {
@@ -19,6 +21,33 @@ const AttemptRecord* State::find(const AttemptId& id) const {
 const AttemptRecord* State::live_attempt(const UnitId& unit) const {
   const auto it = attempts_.lower_bound({unit, 0});
   return it != attempts_.end() && it->first.unit == unit ? &it->second : nullptr;
+}
+
+const AttemptRecord* State::follower(const AttemptId& id) const {
+  const auto it = followers_.find(id);
+  return it == followers_.end() ? nullptr : find(it->second);
+}
+
+const AttemptRecord& State::holder(const AttemptRecord& attempt) const {
+  const AttemptRecord* at = &attempt;
+  while (at->staged()) {
+    at = find(at->after);
+    check(at != nullptr, "a staged attempt follows nobody");
+  }
+  return *at;
+}
+
+Tick State::claims_end(const AttemptRecord& attempt) const {
+  Tick end = attempt.latest_end;
+  for (const AttemptRecord* next = follower(attempt.id); next != nullptr; next = follower(next->id))
+    end = std::max(end, next->latest_end);
+  return end;
+}
+
+std::uint64_t JobRecord::staged() const {
+  std::uint64_t count = 0;
+  for (const GroupRecord& group : groups) count += group.staged;
+  return count;
 }
 
 const UnitRecord* State::find(const UnitId& unit) const {

@@ -9,6 +9,8 @@
 // Holds    (checked by invariants()) a unit of a group is in exactly one of waiting, held, live,
 // finished;
 //          every live unit has exactly one attempt in attempts(); counts equal what they count.
+//          A staged attempt holds nothing. When the one it follows ends, its claims pass to it:
+//          they are free at no moment between. An attempt is followed by one at most.
 // Errors   an event that does not fit the State is our own bug and stops the process.
 #pragma once
 
@@ -52,7 +54,8 @@ struct GroupRecord {
   IndexSet held;                              // pending and held
   std::map<std::uint32_t, UnitRecord> units;  // by index
   std::vector<FinishedRun> finished;          // by index, neighbours differ
-  std::uint32_t live = 0;                     // units with an attempt
+  std::uint32_t live = 0;                     // units with an attempt, staged ones included
+  std::uint32_t staged = 0;                   // of these, units whose attempt is staged
   friend bool operator==(const GroupRecord&, const GroupRecord&) = default;
 };
 
@@ -79,6 +82,7 @@ struct JobRecord {
   friend bool operator==(const JobRecord&, const JobRecord&) = default;
 
   bool ended_all() const { return waiting == 0 && held == 0 && live == 0; }
+  std::uint64_t staged() const;  // of the live units
 };
 
 // The job's state as a person sees it: RUNNING if any unit holds an attempt, else PENDING if any
@@ -112,7 +116,10 @@ struct AttemptRecord {
   std::int64_t rate_per_hour = 0;
   std::int64_t work_total = 0;  // 0: not said
   Tick progressed;              // when the job last told how far it is; 0: never
+  AttemptId after;              // while it is staged: whose claims it will take; number 0: none
   friend bool operator==(const AttemptRecord&, const AttemptRecord&) = default;
+
+  bool staged() const { return after.number != 0; }
 };
 
 struct NodeRecord {
@@ -132,7 +139,7 @@ struct NodeRecord {
 struct TenantRecord {
   std::int64_t charge = 0;  // fair-share charge as of charged_at (share-milliseconds, Q20)
   Tick charged_at;
-  std::uint64_t running = 0;    // units with an attempt
+  std::uint64_t running = 0;    // units with an attempt that is not staged
   std::uint64_t submitted = 0;  // units not yet ended
   friend bool operator==(const TenantRecord&, const TenantRecord&) = default;
 };
@@ -193,7 +200,15 @@ class State {
   const JobRecord* find(JobId id) const;
   const AttemptRecord* find(const AttemptId& id) const;
   const AttemptRecord* live_attempt(const UnitId& unit) const;  // nothing when it has none
-  const UnitRecord* find(const UnitId& unit) const;             // nothing when it has no record
+  // The staged attempt that follows this one; nothing when there is none.
+  const AttemptRecord* follower(const AttemptId& id) const;
+  // The attempt that holds the claims which a staged one waits for; of any other, itself.
+  const AttemptRecord& holder(const AttemptRecord& attempt) const;
+  // When the claims come free at the latest: after the last that is staged on them.
+  Tick claims_end(const AttemptRecord& attempt) const;
+  // By the attempt that it follows.
+  const std::map<AttemptId, AttemptId>& followers() const { return followers_; }
+  const UnitRecord* find(const UnitId& unit) const;  // nothing when it has no record
   // The attempt a grant of this waiting unit must name.
   AttemptId next_attempt(const UnitId& unit) const;
   const NodeRecord* find(NodeId id) const;
@@ -238,6 +253,7 @@ class State {
   std::map<std::string, NodeId, std::less<>> node_names_;
   std::map<std::string, TenantId, std::less<>> tenant_names_;
   std::set<std::pair<Tick, std::string>> keys_by_age_;
+  std::map<AttemptId, AttemptId> followers_;
   Totals totals_;
 };
 

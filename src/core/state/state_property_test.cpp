@@ -23,6 +23,8 @@ class Chaos {
     if (!world.state.sighted().empty() && rng_.chance(1, 3)) return deal_with_sighted();
     switch (rng_.below(10)) {
       case 0:
+        if (rng_.chance(1, 2)) return stage_something();
+        return rng_.chance(1, 3) ? take_back_something() : grant_something();
       case 1:
         return grant_something();
       case 2:
@@ -179,9 +181,10 @@ class Chaos {
     for (std::uint32_t i = 0; i < node.node.devices.size(); ++i) {
       bool taken = false;
       for (const auto& [id, attempt] : world.state.attempts())
-        for (const auto& claim : attempt.allocation.claims)
-          for (const auto& share : claim.devices)
-            taken = taken || (claim.node == node.node.id && share.ordinal == i);
+        if (!attempt.staged())
+          for (const auto& claim : attempt.allocation.claims)
+            for (const auto& share : claim.devices)
+              taken = taken || (claim.node == node.node.id && share.ordinal == i);
       if (!taken) return i;
     }
     return std::nullopt;
@@ -220,6 +223,22 @@ class Chaos {
     const auto unit = waiting_unit();
     const auto allocation = unit ? place(*unit) : std::nullopt;
     if (allocation) world.grant(*unit, *allocation);
+  }
+  // Any attempt of a group may be followed, in lines of any length.
+  void stage_something() {
+    const AttemptRecord* before = world.state.find(some_attempt());
+    if (!world.state.sighted().empty() || before == nullptr) return;
+    const UnitId& unit = before->id.unit;
+    const JobRecord& record = *world.state.find(unit.job);
+    const auto next = record.groups[unit.group].waiting.next(0);
+    if (!next || world.state.follower(before->id) != nullptr) return;
+    world.apply(Granted{world.state.next_attempt({unit.job, unit.group, *next}), before->allocation,
+                        record.job.time_limit, tick_never, before->id});
+  }
+  void take_back_something() {
+    const AttemptRecord* attempt = world.state.find(some_attempt());
+    if (attempt != nullptr && attempt->staged())
+      world.apply(Stopping{attempt->id, StopCause::revoke, "", "others go first"});
   }
   void promise_something() {
     const auto unit = waiting_unit();
@@ -267,12 +286,21 @@ RC_GTEST_PROP(State, TheSameSeedGivesTheSameEventsAndDigest, (std::uint64_t seed
 // The generator is worth something only if it reaches every kind of event.
 TEST(State, TheGeneratorReachesEveryKindOfEvent) {
   std::vector<std::uint64_t> seen(std::variant_size_v<EventBody>);
+  std::uint64_t inherited = 0;
   for (std::uint64_t seed = 0; seed < 30; ++seed) {
     Chaos chaos(seed);
     chaos.world.check_invariants = false;
     for (int i = 0; i < 300; ++i) chaos.step();
-    for (const auto& event : chaos.world.events) ++seen[event.body.index()];
+    State state;
+    for (const auto& event : chaos.world.events) {
+      ++seen[event.body.index()];
+      const auto* ended = std::get_if<Ended>(&event.body);
+      const AttemptRecord* next = ended == nullptr ? nullptr : state.follower(ended->attempt);
+      inherited += next != nullptr && !state.find(ended->attempt)->staged() ? 1 : 0;
+      state.apply(event);
+    }
   }
+  EXPECT_GT(inherited, 20U) << "claims that passed to a staged attempt";
   for (std::size_t kind = 0; kind < seen.size(); ++kind)
     EXPECT_TRUE(seen[kind] > 0 || event_words[kind] == "slice_decided") << event_words[kind];
 }

@@ -310,6 +310,12 @@ void LocalEngine::end(const std::string& attempt_name, Span grace) {
   });
 }
 
+void LocalEngine::revoke(const std::string& attempt_name) {
+  if (!loop_) return;
+  loop_->post(
+      [loop = loop_.get(), attempt_name] { loop->reconciler().revoke(attempt_name, now()); });
+}
+
 void LocalEngine::look_up(const std::string& attempt_name) {
   if (!loop_) return;
   loop_->post(

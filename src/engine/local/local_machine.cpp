@@ -19,6 +19,9 @@
 namespace busbar::local {
 namespace {
 
+constexpr std::size_t start_bytes_max =
+    shim::message_bytes_max - 256;  // room for what is around it
+
 constexpr std::size_t known_payloads_max = 64;
 constexpr std::size_t known_payload_bytes_max = 64 << 10;
 constexpr auto account_known_for = std::chrono::seconds(2);
@@ -215,7 +218,8 @@ Result<Ok> LocalMachine::make_scratch(const Account& account, const StartPlan& p
   return done;
 }
 
-Result<std::string> LocalMachine::prepare(const Launch& launch, const std::vector<Claim>& bound) {
+Result<shim::StartRequest> LocalMachine::prepare(const Launch& launch,
+                                                 const std::vector<Claim>& bound) {
   BUSBAR_TRY(payloads, read_payloads(launch));
   BUSBAR_TRY(account, account_of(launch.user));
   const NodeFacts facts = facts_for(account, launch.name);
@@ -239,10 +243,9 @@ Result<std::string> LocalMachine::prepare(const Launch& launch, const std::vecto
   }
   BUSBAR_TRY_OK(make_scratch(account, plan, launch.name));
   plan.request.groups.assign(account.groups.begin(), account.groups.end());
-  std::string frame = shim::encode(plan.request);
-  if (frame.size() > shim::message_bytes_max)
+  if (shim::encode(plan.request).size() > start_bytes_max)
     return {Errc::invalid, "the attempt's scripts and environments are larger than 32 MiB"};
-  return frame;
+  return std::move(plan.request);
 }
 
 void LocalMachine::started(const Launch& launch, const std::vector<Claim>& bound) {

@@ -41,7 +41,8 @@ class LocalMachine : public Machine {
   // Removes folders of attempts that nobody needs: not in `live`.
   void clean_scratch(const std::string& installation, const std::set<std::string>& live);
 
-  Result<std::string> prepare(const Launch& launch, const std::vector<Claim>& bound) override;
+  Result<shim::StartRequest> prepare(const Launch& launch,
+                                     const std::vector<Claim>& bound) override;
   void started(const Launch& launch, const std::vector<Claim>& bound) override;
   void output_began(const AttemptId& attempt, const std::string& path, std::int64_t bytes) override;
   void ended(const std::string& name) override;

@@ -38,6 +38,12 @@ EndCause to_cause(shim::Cause cause) {
   return EndCause::node_lost;
 }
 
+Launch bound_launch(Launch launch, const std::vector<Claim>& bound) {
+  for (std::size_t i = 0; i < launch.claims.size() && i < bound.size(); ++i)
+    launch.claims[i].claim = bound[i];
+  return launch;
+}
+
 AttemptEnded failed_launch(const AttemptId& id, const std::string& sentence) {
   AttemptEnded ended;
   ended.attempt = id;
@@ -101,10 +107,20 @@ void Reconciler::end(const std::string& name, Span grace, Tick now) {
     AttemptEnded ended;
     ended.attempt = entry.id;
     ended.exit = {EndCause::stopped, 0, 0, "it was ended before it started"};
-    return becomes_ended(entry, std::move(ended), false);
+    return becomes_ended(entry, std::move(ended), false, now);
   }
   entry.end_grace = entry.end_grace ? std::min(*entry.end_grace, grace) : grace;
   if (entry.phase != Phase::starting) send_end(entry, now);
+}
+
+void Reconciler::revoke(const std::string& name, Tick now) {
+  const auto at = entries_.find(name);
+  if (at == entries_.end()) return look_up(name, now);
+  Entry& entry = at->second;
+  if (entry.phase == Phase::waiting) return end(name, Span(0), now);
+  if (entry.phase == Phase::staged) send(shim::Revoke{name});
+  entry.revoking = true;
+  report_state(entry);
 }
 
 void Reconciler::look_up(const std::string& name, Tick now) {
@@ -175,6 +191,7 @@ void Reconciler::on(const shim::ShimHello& hello, Tick now) {
     return;
   }
   greeted_ = true;
+  shim_stages_ = hello.stages && options_.lateness_max == Span(0);
   list_open_ = true;  // the pages follow by themselves
   seen_.clear();
   asked_at_ = now;
@@ -194,7 +211,9 @@ void Reconciler::ask_list(Tick now) {
 void Reconciler::on(const shim::Held& held, Tick now) {
   for (const shim::HeldAttempt& item : held.items) {
     seen_.insert(item.name);
-    if (item.state != shim::HeldState::ended) {
+    if (item.state == shim::HeldState::staged) {
+      sees_staged(item.name);
+    } else if (item.state != shim::HeldState::ended) {
       sees_running(item.name, now);
     } else if (const auto at = entries_.find(item.name); at != entries_.end()) {
       at->second.absent_since = at->second.absence_asked = tick_never;  // its exit follows
@@ -224,11 +243,14 @@ void Reconciler::list_complete(Tick now) {
   }
   for (auto& [name, entry] : entries_) {
     const bool unseen = !seen_.contains(name);
-    if (unseen && (entry.phase == Phase::adopting || entry.phase == Phase::running))
-      note_absent(entry, now);
+    if (first && unseen && entry.phase == Phase::staged) entry.phase = Phase::waiting;
+    if (unseen) note_absent(entry, now);
+  }
+  for (auto& [name, entry] : entries_) {
     if (!first) continue;
-    if (entry.phase == Phase::waiting || (entry.phase == Phase::starting && unseen))
-      try_start(entry, now);
+    if (entry.revoking) revoke(name, now);
+    const bool lost = entry.phase == Phase::starting && !seen_.contains(name);
+    if (entry.phase == Phase::waiting || lost) try_start(entry, now);
     if (entry.end_grace && entry.phase != Phase::starting) send_end(entry, now);
   }
 }
@@ -244,7 +266,26 @@ void Reconciler::sees_running(const std::string& name, Tick now) {
   if (at == entries_.end()) return sights(name, true);
   Entry& entry = at->second;
   entry.absent_since = entry.absence_asked = tick_never;
-  if (entry.phase == Phase::adopting || entry.phase == Phase::starting) becomes_running(entry, now);
+  if (entry.phase == Phase::adopting || entry.phase == Phase::staged ||
+      entry.phase == Phase::starting)
+    becomes_running(entry, now);
+}
+
+void Reconciler::sees_staged(const std::string& name) {
+  const auto at = entries_.find(name);
+  if (at == entries_.end()) return sights(name, true);
+  Entry& entry = at->second;
+  entry.absent_since = entry.absence_asked = tick_never;
+  if (entry.phase == Phase::adopting) entry.phase = Phase::staged;
+}
+
+void Reconciler::on(const shim::Revoked& revoked, Tick now) {
+  const auto at = entries_.find(revoked.name);
+  if (at == entries_.end()) return;
+  AttemptEnded ended;
+  ended.attempt = at->second.id;
+  ended.exit = {EndCause::stopped, 0, 0, ""};
+  if (at->second.phase == Phase::staged) becomes_ended(at->second, std::move(ended), false, now);
 }
 
 void Reconciler::on(const shim::Started& started, Tick now) {
@@ -254,7 +295,7 @@ void Reconciler::on(const shim::Started& started, Tick now) {
   sees_running(started.name, now);
 }
 
-void Reconciler::on(const shim::Exited& exited, Tick) {
+void Reconciler::on(const shim::Exited& exited, Tick now) {
   const auto at = entries_.find(exited.name);
   if (at == entries_.end()) return sights(exited.name, false);
   Entry& entry = at->second;
@@ -270,53 +311,87 @@ void Reconciler::on(const shim::Exited& exited, Tick) {
     ended.exit.code = std::max(1, ended.exit.code);
     ended.exit.detail = entry.failure;
   }
-  becomes_ended(entry, std::move(ended), true);
+  becomes_ended(entry, std::move(ended), true, now);
 }
 
-void Reconciler::on(const shim::Refused& refused, Tick) {
+void Reconciler::on(const shim::Refused& refused, Tick now) {
   const auto at = entries_.find(refused.name);
   if (at == entries_.end())
     return machine_.warn("busbar-shim refused a request: " + refused.sentence);
   Entry& entry = at->second;
-  if (entry.phase == Phase::starting)
-    becomes_ended(entry, failed_launch(entry.id, refused.sentence), false);
+  if (entry.phase == Phase::starting || entry.phase == Phase::staged)
+    becomes_ended(entry, failed_launch(entry.id, refused.sentence), false, now);
 }
 
 // --- one attempt
 
+Reconciler::Entry* Reconciler::predecessor(const Entry& entry) {
+  if (entry.launch.after.empty()) return nullptr;
+  const auto at = entries_.find(entry.launch.after);
+  if (at == entries_.end()) return nullptr;
+  const bool over = at->second.phase == Phase::ended || at->second.phase == Phase::leaving;
+  return over ? nullptr : &at->second;
+}
+
+// A staged attempt is bound as its predecessor is, whose claims it takes.
 void Reconciler::try_start(Entry& entry, Tick now) {
   if (!linked_) return;
-  if (entry.start_frame.empty()) {
-    entry.bound = book_.assign(entry.launch);
+  const Entry* before = predecessor(entry);
+  const bool sent =
+      before != nullptr && before->phase != Phase::adopting && before->phase != Phase::waiting;
+  if (before != nullptr && (!sent || !shim_stages_)) return;
+  if (entry.start_request.name.empty()) {
+    entry.bound = before != nullptr ? before->bound : book_.assign(entry.launch);
     auto prepared = machine_.prepare(entry.launch, entry.bound);
     if (!prepared)
-      return becomes_ended(entry, failed_launch(entry.id, prepared.error().text), false);
-    entry.start_frame = std::move(*prepared);
+      return becomes_ended(entry, failed_launch(entry.id, prepared.error().text), false, now);
+    entry.start_request = std::move(*prepared);
   }
-  if (!transport_.send(entry.start_frame)) return;
+  if (before != nullptr) {
+    if (send(shim::Stage{entry.launch.after, entry.start_request})) entry.phase = Phase::staged;
+    return;
+  }
+  if (!send(entry.start_request)) return;
   entry.phase = Phase::starting;
   entry.start_sent = now;
 }
 
+void Reconciler::pass_on(const Entry& gone, Tick now) {
+  const std::string after = predecessor(gone) != nullptr ? gone.launch.after : "";
+  for (auto& [name, entry] : entries_) {
+    if (entry.launch.after != gone.launch.name || gone.launch.name.empty()) continue;
+    entry.launch.after = after;
+    if (entry.phase == Phase::waiting) try_start(entry, now);
+    if (!after.empty()) continue;
+    if (entry.phase == Phase::staged || entry.phase == Phase::running)
+      book_.adopt(bound_launch(entry.launch, entry.bound));
+    if (entry.phase == Phase::running) report_state(entry);
+  }
+}
+
 void Reconciler::becomes_running(Entry& entry, Tick now) {
   entry.phase = Phase::running;
-  entry.start_frame = {};
+  entry.start_request = {};
   if (entry.has_launch) machine_.started(entry.launch, entry.bound);
   report_state(entry);
   if (entry.end_grace) send_end(entry, now);
 }
 
-void Reconciler::becomes_ended(Entry& entry, AttemptEnded exit, bool shim_holds_exit) {
+void Reconciler::becomes_ended(Entry& entry, AttemptEnded exit, bool shim_holds_exit, Tick now) {
   entry.phase = Phase::ended;
-  entry.start_frame = {};
+  entry.start_request = {};
   entry.exit = std::move(exit);
   entry.shim_holds_exit = shim_holds_exit;
   entry.absent_since = entry.absence_asked = tick_never;
   book_.release(entry.launch.name);
   machine_.ended(entry.launch.name);
-  if (!entry.closed) return report_state(entry);
-  entry.phase = Phase::leaving;  // the next tick tells the shim
-  machine_.forgotten(entry.launch.name);
+  if (entry.closed) {
+    entry.phase = Phase::leaving;  // the next tick tells the shim
+    machine_.forgotten(entry.launch.name);
+  } else {
+    report_state(entry);
+  }
+  pass_on(entry, now);
 }
 
 // A grace beyond the job's own leaves the rest as the lead of its checkpoint signal.
@@ -344,7 +419,9 @@ bool Reconciler::leave(const Entry& entry, Tick now) {
 }
 
 void Reconciler::note_absent(Entry& entry, Tick now) {
-  if (entry.phase != Phase::adopting && entry.phase != Phase::running) return;
+  if (entry.phase != Phase::adopting && entry.phase != Phase::running &&
+      entry.phase != Phase::staged)
+    return;
   if (entry.absent_since == tick_never) entry.absent_since = now;
 }
 
@@ -359,11 +436,12 @@ void Reconciler::conclude_absent(Entries::iterator at, Tick now) {
     return try_start(entry, now);
   }
   if (!entry.closed) report_(AttemptAbsent{entry.id});
+  pass_on(entry, now);
   entries_.erase(at);
 }
 
-void Reconciler::report_state(const Entry& entry) {
-  if (entry.phase == Phase::running && !entry.closed) {
+void Reconciler::report_state(Entry& entry) {
+  if (entry.phase == Phase::running && !entry.closed && predecessor(entry) == nullptr) {
     const bool bound = std::any_of(entry.bound.begin(), entry.bound.end(), [](const Claim& claim) {
       return claim.binding == Binding::bound;
     });
@@ -418,6 +496,7 @@ void Reconciler::tick_entry(Entry& entry, Tick now) {
       if (overdue(entry.start_sent, now)) try_start(entry, now);
       return;
     case Phase::adopting:
+    case Phase::staged:
     case Phase::running: {
       if (entry.end_grace && overdue(entry.end_sent, now)) send_end(entry, now);
       const bool due = entry.absent_since != tick_never && now >= entry.absent_since + settle();

@@ -6,7 +6,8 @@
 //          shim answers without starting again; an acknowledgement, after which the shim forgets
 //          the name, goes out only when no Start of it can still be under way. Absence is reported
 //          only after the shim denied the attempt to a question asked `absence_settle` after the
-//          first sign of it, so that a Start under way at a crash has arrived.
+//          first sign of it, so that a Start under way at a crash has arrived. A start is reported
+//          only after the end of the attempt that it was staged after.
 // Source   pure: it reads no clock and touches nothing but its arguments.
 #pragma once
 
@@ -42,9 +43,10 @@ struct ReconcilerOptions {
 class Machine {
  public:
   virtual ~Machine() = default;
-  // The encoded StartRequest of an attempt, all that it needs in place. The error's text goes to
+  // The request to the shim, with all that it needs in place. The error's text goes to
   // the user as a failed launch.
-  virtual Result<std::string> prepare(const Launch& launch, const std::vector<Claim>& bound) = 0;
+  virtual Result<shim::StartRequest> prepare(const Launch& launch,
+                                             const std::vector<Claim>& bound) = 0;
   // It runs (said again after a reconnect); it ended; nobody needs anything of it any more.
   virtual void started(const Launch& launch, const std::vector<Claim>& bound) = 0;
   // An output file of it held so much before.
@@ -63,6 +65,7 @@ class Reconciler {
   void open(const std::string& installation, const std::vector<Launch>& live, Tick now);
   void launch(const Launch& launch, Tick now);
   void end(const std::string& name, Span grace, Tick now);
+  void revoke(const std::string& name, Tick now);
   void look_up(const std::string& name, Tick now);
   void acknowledge(const std::string& name, Tick now);
 
@@ -81,7 +84,8 @@ class Reconciler {
  private:
   enum class Phase {
     adopting,  // whether the shim has it is not known yet
-    waiting,   // its Start was never sent
+    waiting,   // its Start was never sent: no link yet, or a shim that cannot stage it
+    staged,    // sent, to start when its predecessor has ended
     starting,  // sent, not answered
     running,
     ended,
@@ -94,7 +98,7 @@ class Reconciler {
     bool has_launch = true;     // false: only the name is known
     bool launch_asked = false;  // launch() came while adopting
     std::vector<Claim> bound;
-    std::string start_frame;
+    shim::StartRequest start_request;  // once prepared, until it runs
     Tick start_sent;
     std::optional<Span> end_grace;
     Tick end_sent;
@@ -103,6 +107,7 @@ class Reconciler {
     std::string failure;  // said instead of the exit's own detail
     AttemptEnded exit;
     bool shim_holds_exit = false;
+    bool revoking = false;
     bool closed = false;  // State closed it before it ended (a fence): its end is not reported
   };
   using Entries = std::map<std::string, Entry>;
@@ -116,6 +121,7 @@ class Reconciler {
   void on(const shim::Started& started, Tick now);
   void on(const shim::Exited& exited, Tick now);
   void on(const shim::Refused& refused, Tick now);
+  void on(const shim::Revoked& revoked, Tick now);
   template <class T>
   void on(const T&, Tick) {}  // what only the daemon says
 
@@ -125,16 +131,21 @@ class Reconciler {
   // An attempt of our installation that no call has named.
   void sights(const std::string& name, bool running);
   void sees_running(const std::string& name, Tick now);
+  void sees_staged(const std::string& name);
   void becomes_running(Entry& entry, Tick now);
-  void becomes_ended(Entry& entry, AttemptEnded exit, bool shim_holds_exit);
+  void becomes_ended(Entry& entry, AttemptEnded exit, bool shim_holds_exit, Tick now);
   void try_start(Entry& entry, Tick now);
+  // The attempt that this one is staged after, while that one has not ended.
+  Entry* predecessor(const Entry& entry);
+  // It is over: what was staged after it takes its place.
+  void pass_on(const Entry& gone, Tick now);
   void send_end(Entry& entry, Tick now);
   void note_absent(Entry& entry, Tick now);
   void conclude_absent(Entries::iterator at, Tick now);
   void tick_entry(Entry& entry, Tick now);
   void tick_link(Tick now);
   void check_synchronised();
-  void report_state(const Entry& entry);
+  void report_state(Entry& entry);
   bool leave(const Entry& entry, Tick now);
   bool overdue(Tick since, Tick now) const { return now >= since + options_.answer_wait; }
   Span settle() const { return std::max(options_.absence_settle, options_.lateness_max); }
@@ -158,6 +169,7 @@ class Reconciler {
   bool reachable_reported_ = false;
   Tick asked_at_;  // the hello or the list that is not answered yet
   bool list_open_ = false;
+  bool shim_stages_ = false;
   Tick unlinked_since_;
   Tick audited_at_;
   std::set<std::string> seen_;  // in the list under way
