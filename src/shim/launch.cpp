@@ -119,6 +119,21 @@ struct Child {
     }
   }
 
+  // It may stand here for long: it keeps nothing of the shim's open.
+  void wait_at_gate() const {
+    if (place.gate_fd < 0) return;
+    const auto low = static_cast<unsigned>(std::min(place.gate_fd, place.report_fd));
+    const auto high = static_cast<unsigned>(std::max(place.gate_fd, place.report_fd));
+    if (low > 3) close_range(3, low - 1, 0);
+    if (high > low + 1) close_range(low + 1, high - 1, 0);
+    close_range(high + 1, ~0U, 0);
+    char go = 0;
+    ssize_t n;
+    do n = read(place.gate_fd, &go, 1);
+    while (n < 0 && errno == EINTR);
+    if (n != 1) _exit(125);
+  }
+
   void become_user() const {
     if (geteuid() == 0) {
       need(setgroups(request.groups.size(), request.groups.data()) == 0,
@@ -177,6 +192,7 @@ struct Child {
   [[noreturn]] void run() const {
     enter();
     bind();
+    wait_at_gate();
     become_user();
     end_with_shim();  // the change of user forgot it
     arrange_files();

@@ -1,7 +1,7 @@
 // Turns one ProcessSpec into a running process: everything between fork and exec.
 //
-// Order    cgroups, session, signals, limits, binding; the switch to the user; then, as the user,
-//          output files, working directory, exec.
+// Order    cgroups, session, signals, limits, binding; the gate, if there is one; the switch to the
+//          user; then, as the user, output files, working directory, exec.
 // Errors   unavailable: fork failed. What goes wrong in the child comes as a sentence through
 //          `report_fd`, which is close-on-exec: silence and end of file mean that it runs.
 #pragma once
@@ -24,6 +24,7 @@ struct LaunchPlace {
   std::int64_t data_bytes_max = 0;  // RLIMIT_DATA where no cgroup limits memory; 0: none
   pid_t shim_pid = 0;
   int report_fd = -1;
+  int gate_fd = -1;  // it goes on with a byte from here, and ends without one
 };
 
 Result<pid_t> launch(const StartRequest& request, const ProcessSpec& process,

@@ -1,12 +1,15 @@
 // Launch-ahead at the supervisor: what is staged starts when the tree of its predecessor is empty,
 // once, and not before; nothing of it is left when either of them goes another way.
+#include "base/text.hpp"
 #include "shim/fixture_test.hpp"
 
 namespace busbar::shim {
 namespace {
 
-class StageTest : public ShimTest {
+class StageTest : public ShimTest, public testing::WithParamInterface<const char*> {
  protected:
+  std::unique_ptr<Daemon> begin() { return ShimTest::begin(GetParam()); }
+
   // Writes when it began and ended to one file that all share.
   StartRequest timed(const std::string& name, const std::string& body) const {
     return script(name, "echo begin " + name + " >> " + root_ + "/order; " + body + "; echo end " +
@@ -24,7 +27,10 @@ class StageTest : public ShimTest {
   }
 };
 
-TEST_F(StageTest, EachStartsWhenTheOneBeforeHasEnded) {
+INSTANTIATE_TEST_SUITE_P(Modes, StageTest, testing::Values("auto", "none"),
+                         [](const auto& mode) { return mode.param; });
+
+TEST_P(StageTest, EachStartsWhenTheOneBeforeHasEnded) {
   auto daemon = begin();
   EXPECT_TRUE(hello_.stages);
   daemon->send(timed("a", "sleep 0.4"));
@@ -40,7 +46,7 @@ TEST_F(StageTest, EachStartsWhenTheOneBeforeHasEnded) {
   EXPECT_EQ(order(), "begin a\nend a\nbegin b\nend b\nbegin c\n");
 }
 
-TEST_F(StageTest, ItWaitsForTheWholeTreeOfTheOneBefore) {
+TEST_P(StageTest, ItWaitsForTheWholeTreeOfTheOneBefore) {
   auto daemon = begin();
   daemon->send(
       timed("a", "(trap '' TERM; sleep 1; echo child of a >> " + root_ + "/order) & true"));
@@ -49,7 +55,7 @@ TEST_F(StageTest, ItWaitsForTheWholeTreeOfTheOneBefore) {
   EXPECT_EQ(order(), "begin a\nend a\nchild of a\nbegin b\nend b\n");
 }
 
-TEST_F(StageTest, TheEndOfTheOneBeforeIsToldFirst) {
+TEST_P(StageTest, TheEndOfTheOneBeforeIsToldFirst) {
   auto daemon = begin();
   daemon->send(timed("a", "sleep 0.2"));
   daemon->send(Stage{"a", timed("b", "sleep 0.2")});
@@ -62,7 +68,7 @@ TEST_F(StageTest, TheEndOfTheOneBeforeIsToldFirst) {
   EXPECT_EQ(told, (std::vector<std::string>{"+a", "-a", "+b", "-b"}));
 }
 
-TEST_F(StageTest, AfterWhatIsOverOrUnknownItStartsAtOnce) {
+TEST_P(StageTest, AfterWhatIsOverOrUnknownItStartsAtOnce) {
   auto daemon = begin();
   daemon->run(script("a", "true"));
   daemon->send(Stage{"a", script("b", "exit 4")});
@@ -71,7 +77,7 @@ TEST_F(StageTest, AfterWhatIsOverOrUnknownItStartsAtOnce) {
   EXPECT_EQ(daemon->end_of("c").code, 5);
 }
 
-TEST_F(StageTest, ItIsTakenBackUntilItRuns) {
+TEST_P(StageTest, ItIsTakenBackUntilItRuns) {
   auto daemon = begin();
   daemon->send(script("a", "sleep 0.5"));
   daemon->send(Stage{"a", script("b", "true")});
@@ -88,7 +94,7 @@ TEST_F(StageTest, ItIsTakenBackUntilItRuns) {
   EXPECT_EQ(daemon->end_of("d").code, 3);
 }
 
-TEST_F(StageTest, AnEndTakesItBackToo) {
+TEST_P(StageTest, AnEndTakesItBackToo) {
   auto daemon = begin();
   daemon->send(script("a", "sleep 0.3"));
   daemon->send(Stage{"a", timed("b", "true")});
@@ -99,7 +105,7 @@ TEST_F(StageTest, AnEndTakesItBackToo) {
   EXPECT_EQ(order(), "");
 }
 
-TEST_F(StageTest, ANameIsStagedOnceAndStartedOnce) {
+TEST_P(StageTest, ANameIsStagedOnceAndStartedOnce) {
   auto daemon = begin();
   daemon->send(script("a", "sleep 0.3"));
   for (int i = 0; i < 3; ++i) daemon->send(Stage{"a", timed("b", "sleep 0.2")});
@@ -111,7 +117,7 @@ TEST_F(StageTest, ANameIsStagedOnceAndStartedOnce) {
   EXPECT_EQ(order(), "begin b\nend b\n");
 }
 
-TEST_F(StageTest, ALaunchThatFailsPassesThePlaceOn) {
+TEST_P(StageTest, ALaunchThatFailsPassesThePlaceOn) {
   auto daemon = begin();
   daemon->send(script("a", "sleep 0.2"));
   StartRequest broken = script("b", "true");
@@ -122,7 +128,7 @@ TEST_F(StageTest, ALaunchThatFailsPassesThePlaceOn) {
   EXPECT_EQ(daemon->end_of("c").code, 9);
 }
 
-TEST_F(StageTest, ItGoesOnWithoutADaemon) {
+TEST_P(StageTest, ItGoesOnWithoutADaemon) {
   auto daemon = begin();
   daemon->send(script("a", "sleep 0.3"));
   daemon->send(Stage{"a", script("b", "exit 2")});
@@ -135,7 +141,7 @@ TEST_F(StageTest, ItGoesOnWithoutADaemon) {
   EXPECT_EQ(daemon->end_of("b").code, 2);
 }
 
-TEST_F(StageTest, AnUpgradeHandsItOn) {
+TEST_P(StageTest, AnUpgradeHandsItOn) {
   auto daemon = begin();
   daemon->send(script("a", "sleep 1"));
   daemon->send(Stage{"a", script("b", "exit 2")});
@@ -149,7 +155,7 @@ TEST_F(StageTest, AnUpgradeHandsItOn) {
   EXPECT_EQ(daemon->end_of("b").code, 2);
 }
 
-TEST_F(StageTest, AKilledShimForgetsItAndNothingOfItRuns) {
+TEST_P(StageTest, AKilledShimForgetsItAndNothingOfItRuns) {
   auto daemon = begin();
   daemon->send(timed("a", "sleep " + unique_sleep(77)));
   daemon->send(Stage{"a", timed("b", "true")});
@@ -162,7 +168,27 @@ TEST_F(StageTest, AKilledShimForgetsItAndNothingOfItRuns) {
   EXPECT_EQ(order(), "begin a\n");
 }
 
-TEST_F(StageTest, WhatMakesNoSenseIsRefused) {
+TEST_P(StageTest, OneKilledWhileItWaitsIsStartedAllTheSame) {
+  auto daemon = begin();
+  daemon->send(script("a", "exec sleep 0.5"));
+  const auto first = daemon->await<Started>("a");
+  ASSERT_TRUE(first);
+  daemon->send(Stage{"a", script("b", "exit 3")});
+  daemon->send(Stage{"b", script("c", "exit 4")});
+  ASSERT_EQ(held(*daemon).size(), 3u);
+  const std::string shim = "/proc/" + std::to_string(hello_.pid);
+  const std::string children =
+      read_file(shim + "/task/" + std::to_string(hello_.pid) + "/children");
+  std::size_t killed = 0;
+  for (const std::string_view child : split(children, ' '))
+    if (const std::int64_t pid = to_number(child); pid > 0 && pid != first->pid)
+      killed += kill(static_cast<pid_t>(pid), SIGKILL) == 0 ? 1 : 0;
+  EXPECT_EQ(killed, hello_.cgroup_mode == CgroupMode::none ? 0u : 2u);
+  EXPECT_EQ(daemon->end_of("b").code, 3);
+  EXPECT_EQ(daemon->end_of("c").code, 4);
+}
+
+TEST_P(StageTest, WhatMakesNoSenseIsRefused) {
   auto daemon = begin();
   daemon->send(script("a", "sleep 0.2"));
   StartRequest empty = script("b", "true");

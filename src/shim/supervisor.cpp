@@ -24,15 +24,6 @@ constexpr std::int64_t retry_ms = 500;
 std::int64_t mono_ms() { return clock_ms(CLOCK_MONOTONIC); }
 std::int64_t after(std::int64_t now, std::int64_t ms) { return ms > 0 ? now + ms : now; }
 
-void refuse(const Say& reply, const std::string& name, const std::string& sentence) {
-  reply(encode(Refused{printable(name, 64), sentence}));
-}
-
-Started started_of(const Attempt& attempt) {
-  return {attempt.request.name, attempt.leaders.empty() ? 0 : attempt.leaders.front().pid,
-          attempt.started_unix_ms, attempt.started_boot_ms, attempt.output_begins};
-}
-
 // Each output file that is there and is not empty, once.
 std::vector<OutputBegin> outputs_of(const StartRequest& request) {
   std::set<std::pair<dev_t, ino_t>> files;
@@ -56,6 +47,15 @@ std::int64_t sum_of(const std::vector<OutputBegin>& outputs) {
 }
 
 }  // namespace
+
+void refuse(const Say& reply, const std::string& name, const std::string& sentence) {
+  reply(encode(Refused{printable(name, 64), sentence}));
+}
+
+Started started_of(const Attempt& attempt) {
+  return {attempt.request.name, attempt.leaders.empty() ? 0 : attempt.leaders.front().pid,
+          attempt.started_unix_ms, attempt.started_boot_ms, attempt.output_begins};
+}
 
 Supervisor::Supervisor(Records records, Cgroups cgroups, std::string folder, int epoll_fd,
                        Say report)
@@ -82,35 +82,18 @@ void Supervisor::take(StartRequest& request, const Say& reply) {
   if (const std::string* exited = records_.find_exit(name)) return reply(*exited);
   if (const std::string fault = fault_of(request); !fault.empty())
     return refuse(reply, name, "the start of " + printable(name, 64) + " is not valid: " + fault);
-  RunningRecord record{name,
-                       boot_id_,
-                       static_cast<std::uint32_t>(getpid()),
-                       clock_ms(CLOCK_REALTIME),
-                       clock_ms(CLOCK_BOOTTIME),
-                       {},
-                       {},
-                       request.uid,
-                       request.setup.size() + request.processes.size()};
-  if (const int error = records_.write_running(record); error != 0)
-    return refuse(reply, name,
-                  std::string("the supervisor cannot write its record of the start: ") +
-                      std::strerror(error));
-
+  RunningRecord record = record_of(request);
+  if (!write_start(record, reply)) return;
+  unstage(name);
   Attempt& attempt = attempts_[name];
   attempt.request = std::move(request);
   attempt.in_setup = !attempt.request.setup.empty();
-  attempt.output_begins = outputs_of(attempt.request);
-  attempt.output_before_bytes = sum_of(attempt.output_begins);
+  hold(attempt);
   const Result<Ok> made = cgroups_.create(attempt.request);
   if (!made.ok()) {
     begin_end(attempt, Cause::launch_failed, made.error().text, 0, 0);
     return settle(attempt);
   }
-  const std::int64_t now = mono_ms();
-  // Holds also for a launch that hangs; counted anew from the first instruction.
-  if (attempt.request.time_limit_ms > 0) attempt.limit_at = now + attempt.request.time_limit_ms;
-  if (const std::int64_t every = sample_interval(attempt); every > 0)
-    attempt.sample_at = now + every;
   begin_phase(attempt);
   if (cgroups_.tracks()) return;
   for (const Leader& leader : attempt.leaders) {
@@ -120,47 +103,35 @@ void Supervisor::take(StartRequest& request, const Say& reply) {
   records_.write_running(record);
 }
 
-void Supervisor::take(Stage& stage, const Say& reply) {
-  const std::string name = stage.start.name;
-  const bool known = attempts_.contains(name) || records_.find_exit(name) != nullptr;
-  const auto before = attempts_.find(stage.after);
-  const bool waits = (before != attempts_.end() && !before->second.exited) ||
-                     (staged_.contains(stage.after) && stage.after != name);
-  if (known || !waits) return take(stage.start, reply);
-  if (const std::string fault = fault_of(stage.start); !fault.empty())
-    return refuse(reply, name, "the start of " + printable(name, 64) + " is not valid: " + fault);
-  staged_.insert_or_assign(name, std::move(stage));
+RunningRecord Supervisor::record_of(const StartRequest& request) const {
+  return {request.name,
+          boot_id_,
+          static_cast<std::uint32_t>(getpid()),
+          clock_ms(CLOCK_REALTIME),
+          clock_ms(CLOCK_BOOTTIME),
+          {},
+          {},
+          request.uid,
+          request.setup.size() + request.processes.size()};
 }
 
-void Supervisor::take(const Revoke& revoke, const Say& reply) {
-  if (unstage(revoke.name)) return reply(encode(Revoked{revoke.name}));
-  const auto held = attempts_.find(revoke.name);
-  if (held != attempts_.end() && held->second.started_unix_ms != 0)
-    return reply(encode(started_of(held->second)));
-  if (const std::string* exited = records_.find_exit(revoke.name)) reply(*exited);
+bool Supervisor::write_start(const RunningRecord& record, const Say& reply) {
+  const int error = records_.write_running(record);
+  if (error == 0) return true;
+  refuse(
+      reply, record.name,
+      std::string("the supervisor cannot write its record of the start: ") + std::strerror(error));
+  return false;
 }
 
-bool Supervisor::unstage(const std::string& name) {
-  const auto found = staged_.find(name);
-  if (found == staged_.end()) return false;
-  for (auto& [other, stage] : staged_)
-    if (stage.after == name) stage.after = found->second.after;
-  staged_.erase(found);
-  return true;
-}
-
-// Before its predecessor's end is written down: a place never waits for the disk.
-void Supervisor::start_followers() {
-  std::vector<StartRequest> due;
-  for (auto& [name, stage] : staged_) {
-    const auto before = attempts_.find(stage.after);
-    const bool over = before == attempts_.end() || before->second.exited;
-    if (over && !staged_.contains(stage.after)) due.push_back(std::move(stage.start));
-  }
-  for (StartRequest& request : due) {
-    staged_.erase(request.name);
-    take(request, report_);
-  }
+void Supervisor::hold(Attempt& attempt) {
+  attempt.output_begins = outputs_of(attempt.request);
+  attempt.output_before_bytes = sum_of(attempt.output_begins);
+  const std::int64_t now = mono_ms();
+  // Holds also for a launch that hangs; counted anew from the first instruction.
+  if (attempt.request.time_limit_ms > 0) attempt.limit_at = now + attempt.request.time_limit_ms;
+  if (const std::int64_t every = sample_interval(attempt); every > 0)
+    attempt.sample_at = now + every;
 }
 
 void Supervisor::take(const End& end, const Say& reply) {
@@ -208,7 +179,7 @@ void Supervisor::take(const List& list, const Say& reply) {
     if (started.started_unix_ms != 0) item.usage.wall_ms = mono_ms() - attempt.started_mono_ms;
     items.push_back(std::move(item));
   }
-  for (const auto& [name, stage] : staged_)
+  for (const auto& [name, staged] : staged_)
     if (list.name.empty() || name == list.name)
       items.push_back(HeldAttempt{name, HeldState::staged, 0, 0, 0, {}});
   for (const std::string& name : records_.exits())
@@ -232,7 +203,7 @@ void Supervisor::repeat_exits(const Say& reply) const {
 }
 
 void Supervisor::end_all(const std::string& why) {
-  staged_.clear();
+  while (!staged_.empty()) unstage(std::string(staged_.begin()->first));
   for (auto& [name, attempt] : attempts_)
     if (!attempt.exited)
       begin_end(attempt, Cause::supervisor_lost, why, 0, attempt.request.grace_ms);
@@ -241,38 +212,52 @@ void Supervisor::end_all(const std::string& why) {
 // ---- starting
 
 void Supervisor::begin_phase(Attempt& attempt) {
+  const Result<Ok> launched = launch_processes(attempt, -1);
+  if (!launched.ok()) begin_end(attempt, Cause::launch_failed, launched.error().text, 0, 0);
+  if (attempt.launch_fd < 0) return settle(attempt);
+  watch_launch(attempt);
+}
+
+// Those that could be started are leaders, also where another could not.
+Result<Ok> Supervisor::launch_processes(Attempt& attempt, int gate_fd) {
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) {
-    begin_end(attempt, Cause::launch_failed,
-              std::string("the supervisor has no descriptor left: ") + std::strerror(errno), 0, 0);
-    return settle(attempt);
-  }
+  if (pipe2(ends, O_CLOEXEC) != 0)
+    return Error{Errc::unavailable,
+                 std::string("the supervisor has no descriptor left: ") + std::strerror(errno)};
   LaunchPlace place;
   place.doors = cgroups_.doors(attempt.request);
   place.mark = attempt_mark(folder_, attempt.request.name);
   place.files = files_;
   place.shim_pid = getpid();
   place.report_fd = ends[1];
+  place.gate_fd = gate_fd;
   // A guard against a jump between two samples; the limit itself is held by the sampler.
   if (!cgroups_.limits_memory() && attempt.request.memory_bytes > 0)
     place.data_bytes_max = attempt.request.memory_bytes * 2 + (256 << 20);
   const auto& processes = attempt.in_setup ? attempt.request.setup : attempt.request.processes;
+  Result<Ok> all = Ok{};
   for (const ProcessSpec& process : processes) {
     const Result<pid_t> pid = launch(attempt.request, process, place);
     if (!pid.ok()) {
-      begin_end(attempt, Cause::launch_failed, pid.error().text, 0, 0);
+      all = pid.error();
       break;
     }
     attempt.leaders.push_back(
         {process.rank, static_cast<std::uint32_t>(pid.value()), attempt.in_setup, true, 0, 0});
-    leader_of_[pid.value()] = attempt.request.name;
   }
   close(ends[1]);
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
   attempt.launch_fd = ends[0];
-  launch_of_[ends[0]] = attempt.request.name;
-  epoll_event event{EPOLLIN, {.fd = ends[0]}};
-  epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, ends[0], &event);
+  return all;
+}
+
+void Supervisor::watch_launch(const Attempt& attempt) {
+  const std::string& name = attempt.request.name;
+  for (const Leader& leader : attempt.leaders)
+    if (leader.running) leader_of_[static_cast<pid_t>(leader.pid)] = name;
+  launch_of_[attempt.launch_fd] = name;
+  epoll_event event{EPOLLIN, {.fd = attempt.launch_fd}};
+  epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, attempt.launch_fd, &event);
 }
 
 bool Supervisor::launch_readable(int fd) {
@@ -353,6 +338,7 @@ void Supervisor::reap() {
     rusage used{};
     if (wait4(info.si_pid, &status, 0, &used) != info.si_pid) continue;
     if (attempt != nullptr) account(*attempt, info.si_pid, status, used);
+    if (attempt == nullptr) lost_at_gate(info.si_pid);
   }
   for (auto& [name, attempt] : attempts_) settle(attempt);
 }
@@ -689,17 +675,8 @@ Result<std::vector<Attempt>> Supervisor::state() {
   return attempts;
 }
 
-std::vector<Stage> Supervisor::staged() const {
-  std::vector<Stage> all;
-  for (const auto& [name, stage] : staged_) all.push_back(stage);
-  return all;
-}
-
 void Supervisor::resume(std::vector<Attempt> attempts, std::vector<Stage> staged) {
-  for (Stage& stage : staged) {
-    const std::string name = stage.start.name;
-    staged_.emplace(name, std::move(stage));
-  }
+  for (Stage& stage : staged) stage_now(stage);
   for (Attempt& saved : attempts) {
     const std::string name = saved.request.name;
     Attempt& attempt = attempts_[name] = std::move(saved);

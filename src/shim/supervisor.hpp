@@ -20,6 +20,9 @@ namespace busbar::shim {
 
 using Say = std::function<void(std::string encoded)>;
 
+void refuse(const Say& reply, const std::string& name, const std::string& sentence);
+Started started_of(const Attempt& attempt);
+
 class Supervisor {
  public:
   // `folder` marks our cgroups and processes; `report` tells every daemon; launch pipes are added
@@ -31,7 +34,7 @@ class Supervisor {
   // What an upgrade hands over, and taking it up again.
   //   unavailable: an exit record cannot be written now.
   Result<std::vector<Attempt>> state();
-  std::vector<Stage> staged() const;
+  std::vector<Stage> staged();
   void resume(std::vector<Attempt> attempts, std::vector<Stage> staged);
 
   void take(StartRequest& request, const Say& reply);
@@ -56,15 +59,34 @@ class Supervisor {
   const Cgroups& cgroups() const { return cgroups_; }
 
  private:
+  RunningRecord record_of(const StartRequest& request) const;
+  bool write_start(const RunningRecord& record, const Say& reply);  // false: refused
+  void hold(Attempt& attempt);
   void begin_phase(Attempt& attempt);
+  Result<Ok> launch_processes(Attempt& attempt, int gate_fd);
+  void watch_launch(const Attempt& attempt);
   void begin_end(Attempt& attempt, Cause cause, const std::string& detail, std::int64_t lead_ms,
                  std::int64_t grace_ms);
   void phase_runs(Attempt& attempt);
   void account(Attempt& attempt, pid_t pid, int status, const rusage& used);
   void settle(Attempt& attempt);
   void finish(Attempt& attempt);
+
+  // What waits for its predecessor. Where cgroups are, its processes stand in them already, at a
+  // gate: to make a folder and to enter it may take the kernel longer than a short task runs.
+  struct Staged {
+    std::string after;
+    Attempt attempt;
+    int gate_fd = -1;
+  };
+  void stage_now(Stage& stage);
+  void prepare(Staged& staged);
+  void unprepare(Staged& staged);
+  void lost_at_gate(pid_t pid);
   bool unstage(const std::string& name);
   void start_followers();
+  void open_gate(Staged staged);
+
   void flush();
   void follow_clock(Attempt& attempt, std::int64_t now);
   void sample(Attempt& attempt);
@@ -87,7 +109,7 @@ class Supervisor {
   Say report_;
   rlimit files_{};
   std::map<std::string, Attempt> attempts_;
-  std::map<std::string, Stage> staged_;     // by name; what is staged after one not there starts
+  std::map<std::string, Staged> staged_;    // by name; what is staged after one not there starts
   std::map<pid_t, std::string> leader_of_;  // pid, and so session, to attempt
   std::map<int, std::string> launch_of_;    // launch pipe to attempt
   std::vector<std::string> unremoved_;      // cgroups that were still busy
