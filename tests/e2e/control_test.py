@@ -428,7 +428,7 @@ run: |
   {line}
 """ for name, priority, line in (("blocker", 20, "exec sleep 60"), ("low", 0, "exit 0"),
                                  ("high", 0, "exit 0"))))
-    own.wait(blocker, "running")
+    wait_until("the first has begun", lambda: own.read("order.out"))
     own.cli("update", high, "--priority", 5, code=0)
     own.cli("cancel", blocker, code=0)
     for job in (low, high):
