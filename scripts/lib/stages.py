@@ -267,12 +267,15 @@ def run_demo(context):
 
 
 def run_vm(context):
-    code, text = context.command([PYTHON, "tests/vm/vm_test.py"], env={"BUSBAR_BUILD": DEV})
-    counts = count_text(text, code)
-    if text.startswith("skipped:"):
-        context.say(text.strip())
-        counts = Counts(skipped=1)
-    return counts
+    total = Counts()
+    for name in ("vm_test", "service_test"):
+        code, text = context.command([PYTHON, f"tests/vm/{name}.py"], env={"BUSBAR_BUILD": DEV})
+        if text.startswith("skipped:"):
+            context.say(text.strip())
+            total.add(Counts(skipped=1))
+        else:
+            total.add(count_text(text, code))
+    return total
 
 
 DEV_STAGES = [
