@@ -16,7 +16,7 @@ import threading
 import time
 
 from harness import (BIN, Refused, Runner, cases_of, daemon, equal, expect, holds_words, skip,
-                     wait_until, words_as)
+                     skip_unless_reachable, wait_until, words_as)
 
 CONFIG = """log_level: info
 limits: {units_per_job: 1000000}
@@ -190,6 +190,7 @@ def alone_without_another_process_launches_fail_and_are_tried_again():
             if not shutil.which("setpriv") or not shutil.which("prlimit"):
                 skip("setpriv or prlimit is not installed")
             nobody = pwd.getpwnam("nobody")
+            skip_unless_reachable(nobody)
             for path in (own.state, own.work):
                 os.chown(path, nobody.pw_uid, nobody.pw_gid)
             own.command = lambda: [*words_as(nobody), *plain()]

@@ -398,8 +398,20 @@ def free_port():
 
 
 def words_as(user):
-    """What stands before a command that root runs as another user."""
-    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    """What stands before a command that root runs as another user.
+
+    setpriv still has root's rights when it starts a program, `env` has not: one in a folder that
+    the user may not enter does not start.
+    """
+    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "env"]
+
+
+def skip_unless_reachable(user):
+    """As where root keeps a clone in its own home."""
+    probe = subprocess.run([*words_as(user), str(BIN / "busbar"), "version"], check=False,
+                           capture_output=True)
+    if probe.returncode != 0:
+        skip(f"{user.pw_name} cannot reach {BIN}")
 
 
 class Runner:

@@ -14,7 +14,8 @@ import sys
 import termios
 import time
 
-from harness import (BIN, PATIENCE_S, Runner, daemon, equal, expect, holds_words, skip, words_as)
+from harness import (BIN, PATIENCE_S, Runner, daemon, equal, expect, holds_words, skip,
+                     skip_unless_reachable, words_as)
 
 CONFIG = """node:
   simulated_devices:
@@ -318,9 +319,7 @@ def turn_another_user(own):
         skip("it needs root and setpriv")
     nobody = pwd.getpwnam("nobody")
     prefix = words_as(nobody)
-    probe = subprocess.run([*prefix, str(BIN / "busbar-pty")], check=False, capture_output=True)
-    if probe.returncode != 2:
-        skip("the programs lie where another user cannot run them")
+    skip_unless_reachable(nobody)
     own.work.chmod(0o777)
     own.state.chmod(0o711)
     with Person(own, "id", "-un", prefix=prefix) as person:
