@@ -132,9 +132,9 @@ Standing standing_of(const core::State& state, const UnitSelector& units) {
   Standing standing;
   standing.state = core::job_state(record);
   if (units.all) {
-    standing.waiting = record.waiting;
+    standing.waiting = record.waiting + record.staged();
     standing.held = record.held;
-    standing.live = record.live;
+    standing.live = record.live - record.staged();
     standing.ended = record.completed + record.failed;
     return standing;
   }
@@ -146,6 +146,10 @@ Standing standing_of(const core::State& state, const UnitSelector& units) {
     finished.insert(run.range);
     standing.ended += finished.intersect(units.indices).size();
   }
+  for (const auto& [before, id] : state.followers())
+    if (id.unit.job == units.job && id.unit.group == units.group &&
+        units.indices.contains(id.unit.index))
+      ++standing.waiting;
   standing.live = units.indices.size() - standing.waiting - standing.held - standing.ended;
   return standing;
 }

@@ -38,6 +38,9 @@ HistoryRow ended_row(const core::State& before, const Ended& ended, Tick at) {
   row.usage = ended.usage;
   row.granted = attempt->granted;
   row.started = attempt->started;
+  // It began and ended while no daemon was there to be told.
+  if (row.started == Tick() && ended.usage.wall_time > Span(0))
+    row.started = std::max(row.granted, row.ended + Span(-ended.usage.wall_time.value));
   row.final = ended.next == UnitNext::closed;
   std::set<NodeId> seen;  // several groups may have claims on one node
   for (const auto& claim : attempt->allocation.claims) {
@@ -52,6 +55,13 @@ HistoryRow ended_row(const core::State& before, const Ended& ended, Tick at) {
     }
   }
   return row;
+}
+
+// Staged, and taken back before it ran: nothing happened that a history should tell.
+bool was_taken_back(const core::State& before, const Ended& ended) {
+  const auto* attempt = before.find(ended.attempt);
+  return attempt != nullptr && attempt->stop == StopCause::revoke && attempt->started == Tick() &&
+         ended.exit.cause == EndCause::stopped;
 }
 
 void add_closed(const core::State& before, const UnitsClosed& closed, Tick at, Batch& batch) {
@@ -71,6 +81,7 @@ void add_closed(const core::State& before, const UnitsClosed& closed, Tick at, B
 
 void add_history(const core::State& before, const Event& event, Batch& batch) {
   if (const auto* ended = std::get_if<Ended>(&event.body)) {
+    if (was_taken_back(before, *ended)) return;
     batch.history.push_back(ended_row(before, *ended, event.tick));
   } else if (const auto* closed = std::get_if<UnitsClosed>(&event.body)) {
     add_closed(before, *closed, event.tick, batch);

@@ -149,10 +149,10 @@ struct End {
   std::int64_t warn_lead_ms = 0;
 };
 
-// Launch-ahead: a Start that is followed once the tree of `after` is empty; at once when `after` is
-// over already, or not known. What is staged lives in the shim alone and is lost with it: then it
-// is denied like any name that is not known. Exited of `after` is written down before or with what
-// becomes of its follower, and until then its follower is held as running.
+// Launch-ahead: a Start that is followed once `after`, an attempt or a staged one held here, is
+// over and its Exited written down; at once when it is already. Refused when `after` is not known:
+// its place may be another's. What is staged lives in the shim alone and is lost with it, and at an
+// Upgrade: then it is denied like any name that is not known.
 struct Stage {
   static constexpr Kind kind = Kind::stage;
   std::string after;

@@ -25,11 +25,8 @@ struct Handover {
   static constexpr Kind kind = Kind::upgrade;
   std::int32_t lock_fd = -1, listen_fd = -1;
   std::vector<Attempt> attempts;
-  std::vector<Stage> staged;
 };
-void fields(auto& v, wire::Like<Handover> auto& x) {
-  v(x.lock_fd), v(x.listen_fd), v(x.attempts), v(x.staged);
-}
+void fields(auto& v, wire::Like<Handover> auto& x) { v(x.lock_fd), v(x.listen_fd), v(x.attempts); }
 
 Error system_error(const std::string& what) {
   return Error{Errc::unavailable, what + ": " + std::strerror(errno)};
@@ -144,7 +141,7 @@ Result<Ok> Server::take_over() {
   listen_fd_ = handover.listen_fd;
   fcntl(lock_fd_, F_SETFD, FD_CLOEXEC);
   fcntl(listen_fd_, F_SETFD, FD_CLOEXEC);
-  supervisor_->resume(std::move(handover.attempts), std::move(handover.staged));
+  supervisor_->resume(std::move(handover.attempts));
   supervisor_->reap();  // ends that nobody was there to hear of
   return Ok{};
 }
@@ -365,7 +362,7 @@ void Server::upgrade(int fd, const std::string& path) {
   if (const std::string fault = prove_program(path); !fault.empty()) return refuse(fault);
   Result<std::vector<Attempt>> state = supervisor_->state();
   if (!state.ok()) return refuse(state.error().text);
-  const Handover handover{lock_fd_, listen_fd_, std::move(state).value(), supervisor_->staged()};
+  const Handover handover{lock_fd_, listen_fd_, std::move(state).value()};
   Encoder out;
   wire::Writer writer{out};
   fields(writer, handover);

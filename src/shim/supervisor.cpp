@@ -474,9 +474,9 @@ void Supervisor::tick() {
   std::erase_if(unremoved_, [this](const std::string& name) {
     return attempts_.contains(name) || cgroups_.remove(name);
   });
-  if (!staged_.empty()) start_followers();
   if (retry_at_ <= now) retry_at_ = never_ms;
   if (retry_at_ == never_ms) flush();
+  if (!staged_.empty()) start_followers();
 }
 
 void Supervisor::follow_clock(Attempt& attempt, std::int64_t now) {
@@ -665,6 +665,7 @@ void Supervisor::recover() {
 }
 
 Result<std::vector<Attempt>> Supervisor::state() {
+  while (!staged_.empty()) unstage(std::string(staged_.begin()->first));
   flush();
   std::vector<Attempt> attempts;
   for (const auto& [name, attempt] : attempts_) {
@@ -675,8 +676,7 @@ Result<std::vector<Attempt>> Supervisor::state() {
   return attempts;
 }
 
-void Supervisor::resume(std::vector<Attempt> attempts, std::vector<Stage> staged) {
-  for (Stage& stage : staged) stage_now(stage);
+void Supervisor::resume(std::vector<Attempt> attempts) {
   for (Attempt& saved : attempts) {
     const std::string name = saved.request.name;
     Attempt& attempt = attempts_[name] = std::move(saved);

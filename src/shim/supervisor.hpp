@@ -31,11 +31,11 @@ class Supervisor {
 
   // Takes up what a killed predecessor left: ends it and will report it.
   void recover();
-  // What an upgrade hands over, and taking it up again.
+  // What an upgrade hands over, and taking it up again. What is staged is not: the daemon that
+  // asked for the upgrade finds it missing, and stages it again.
   //   unavailable: an exit record cannot be written now.
   Result<std::vector<Attempt>> state();
-  std::vector<Stage> staged();
-  void resume(std::vector<Attempt> attempts, std::vector<Stage> staged);
+  void resume(std::vector<Attempt> attempts);
 
   void take(StartRequest& request, const Say& reply);
   void take(Stage& stage, const Say& reply);
@@ -79,7 +79,6 @@ class Supervisor {
     Attempt attempt;
     int gate_fd = -1;
   };
-  void stage_now(Stage& stage);
   void prepare(Staged& staged);
   void unprepare(Staged& staged);
   void lost_at_gate(pid_t pid);

@@ -1,26 +1,30 @@
 // Launch-ahead: what is staged, and how it takes its predecessor's place.
 #include <signal.h>
 
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "shim/supervisor.hpp"
 
 namespace busbar::shim {
 
+namespace {
+
+constexpr std::ptrdiff_t gates_max = 512;
+
+}  // namespace
+
 void Supervisor::take(Stage& stage, const Say& reply) {
   const std::string name = stage.start.name;
-  const bool known = attempts_.contains(name) || records_.find_exit(name) != nullptr;
-  const auto before = attempts_.find(stage.after);
-  const bool waits = (before != attempts_.end() && !before->second.exited) ||
-                     (staged_.contains(stage.after) && stage.after != name);
-  if (known || !waits) return take(stage.start, reply);
+  const bool started = attempts_.contains(name) || records_.find_exit(name) != nullptr;
+  if (started || records_.find_exit(stage.after) != nullptr) return take(stage.start, reply);
   if (const std::string fault = fault_of(stage.start); !fault.empty())
     return refuse(reply, name, "the start of " + printable(name, 64) + " is not valid: " + fault);
+  if (stage.after == name || (!attempts_.contains(stage.after) && !staged_.contains(stage.after)))
+    return refuse(reply, name,
+                  "nothing is held here that " + printable(name, 64) + " could follow");
   unstage(name);
-  stage_now(stage);
-}
-
-void Supervisor::stage_now(Stage& stage) {
-  Staged& staged = staged_[stage.start.name];
+  Staged& staged = staged_[name];
   staged.after = stage.after;
   staged.attempt.request = std::move(stage.start);
   staged.attempt.in_setup = !staged.attempt.request.setup.empty();
@@ -35,10 +39,15 @@ void Supervisor::take(const Revoke& revoke, const Say& reply) {
   if (const std::string* exited = records_.find_exit(revoke.name)) reply(*exited);
 }
 
+// Only the next in its line stands at a gate, and no more of them than leave descriptors to others.
 // A failure is none yet: it is tried again when its turn has come.
 void Supervisor::prepare(Staged& staged) {
+  const auto gates = std::count_if(staged_.begin(), staged_.end(),
+                                   [](const auto& item) { return item.second.gate_fd >= 0; });
   int gate[2];
-  if (!cgroups_.tracks() || pipe2(gate, O_CLOEXEC) != 0) return;
+  if (!cgroups_.tracks() || !attempts_.contains(staged.after) || gates >= gates_max ||
+      pipe2(gate, O_CLOEXEC) != 0)
+    return;
   staged.gate_fd = gate[1];
   const bool ready = cgroups_.create(staged.attempt.request).ok() &&
                      launch_processes(staged.attempt, gate[0]).ok();
@@ -66,17 +75,17 @@ bool Supervisor::unstage(const std::string& name) {
   return true;
 }
 
-// Before its predecessor's end is written down: a place never waits for the disk.
 void Supervisor::start_followers() {
   std::vector<Staged> due;
-  for (auto& [name, staged] : staged_) {
-    const auto before = attempts_.find(staged.after);
-    const bool over = before == attempts_.end() || before->second.exited;
-    if (over && !staged_.contains(staged.after)) due.push_back(std::move(staged));
-  }
+  for (auto& [name, staged] : staged_)
+    if (!attempts_.contains(staged.after) && !staged_.contains(staged.after))
+      due.push_back(std::move(staged));
   for (Staged& staged : due) {
-    staged_.erase(staged.attempt.request.name);
+    const std::string name = staged.attempt.request.name;
+    staged_.erase(name);
     open_gate(std::move(staged));
+    for (auto& [other, next] : staged_)
+      if (next.after == name) prepare(next);
   }
 }
 
@@ -97,15 +106,6 @@ void Supervisor::lost_at_gate(pid_t pid) {
   for (auto& [name, staged] : staged_)
     for (const Leader& leader : staged.attempt.leaders)
       if (static_cast<pid_t>(leader.pid) == pid) return unprepare(staged);
-}
-
-std::vector<Stage> Supervisor::staged() {
-  std::vector<Stage> all;
-  for (auto& [name, staged] : staged_) {
-    unprepare(staged);
-    all.push_back({staged.after, staged.attempt.request});
-  }
-  return all;
 }
 
 }  // namespace busbar::shim

@@ -59,6 +59,7 @@ struct Context {
   std::set<UnitId> started;
   std::set<CohortId> closed;
   std::optional<UnitId> first_head;
+  bool sliced = false;            // the cycle began in an earlier slice
   std::optional<UnitId> next_up;  // the first in the order that waits for an end of what runs
 
   bool wants_heads() const {
@@ -81,7 +82,7 @@ void expire(Context& context);         // expire.cpp
 void keep_promises(Context& context);  // promises.cpp
 void walk(Context& context);           // place.cpp: admit, order, place, reserve, backfill
 void close_doomed(Context& context);   // expire.cpp
-void take_back(Context& context);      // launch_ahead.cpp; both once the whole order was walked
+void take_back(Context& context);      // launch_ahead.cpp
 void send_ahead(Context& context);
 
 // probe.cpp: fills Context::full for the band under way, by one search for each class.

@@ -9,6 +9,7 @@
 
 #include "core/cycle/admit.hpp"
 #include "core/cycle/context.hpp"
+#include "core/fit/free.hpp"
 
 namespace busbar::core {
 namespace {
@@ -38,9 +39,13 @@ bool goes_before(const Context& context, const UnitId& head, const JobRecord& jo
   return its != mine ? its < mine : head.job < job.job.id;
 }
 
+// Nothing new should start on these claims: their nodes are drained, reserved, or no longer what
+// they were, as with a failed device.
 bool left_alone(const Context& context, const Allocation& allocation) {
   for (const auto& claim : allocation.claims) {
-    if (!context.scratch.shape(claim.node).open) return true;
+    const Node& node = context.scratch.node(claim.node);
+    if (!context.scratch.shape(claim.node).open || !holds(whole_node(node), node, claim, 0))
+      return true;
     for (const auto& [id, reservation] : context.view.state.reservations())
       if (std::find(reservation.nodes.begin(), reservation.nodes.end(), claim.node) !=
           reservation.nodes.end())
@@ -49,13 +54,38 @@ bool left_alone(const Context& context, const Allocation& allocation) {
   return false;
 }
 
+// Whether more runs than limits allow since they were lowered: then places are not passed on.
+bool over_limits(const Context& context, const JobRecord& record, std::uint32_t group) {
+  const State& state = context.view.state;
+  const GroupRecord& units = record.groups[group];
+  const std::uint32_t parallel = record.job.groups[group].parallel;
+  if (parallel > 0 && units.live - units.staged > parallel) return true;
+  const TenantConfig& tenant = state.config().tenants[record.tenant.value];
+  if (tenant.running_max > 0 && state.tenants()[record.tenant.value].running > tenant.running_max)
+    return true;
+  const auto& used = context.view.index.tenants()[record.tenant.value].quota;
+  for (std::size_t i = 0; i < tenant.quota.size(); ++i)
+    if (used[i] > tenant.quota[i].count) return true;
+  return false;
+}
+
+// A place whose attempt runs for longer than launch-ahead is meant for.
+bool is_slow(const Context& context, const AttemptRecord& holder) {
+  return holder.started != Tick(0) &&
+         context.view.now - holder.started > context.view.state.config().policy.launch_ahead;
+}
+
 // Why a staged attempt is taken back; "" when it is not.
 std::string why_back(const Context& context, const AttemptRecord& attempt) {
   const State& state = context.view.state;
   const JobRecord& job = *state.find(attempt.id.unit.job);
+  const std::uint32_t group = attempt.id.unit.group;
   if (state.config().policy.launch_ahead == Span(0)) return "launch-ahead was switched off";
   if (left_alone(context, attempt.allocation)) return "its node is to be left alone";
+  if (over_limits(context, job, group)) return "more runs than may";
+  if (job_waits(state, job.job, group, context.view.now)) return "its job is to wait";
   if (!alone_in_band(context, job.job.priority, job.tenant)) return "another tenant waits";
+  if (is_slow(context, state.holder(attempt))) return "its predecessor runs for long";
   if (context.next_up && goes_before(context, *context.next_up, job))
     return "job " + std::to_string(context.next_up->job.value) + " goes first";
   return "";
@@ -63,10 +93,11 @@ std::string why_back(const Context& context, const AttemptRecord& attempt) {
 
 // How long a unit of the job has run on average, so far; nothing before each place has seen one.
 std::optional<Span> mean_run(const JobRecord& record, Tick now) {
-  const std::uint64_t places = record.live - record.staged();
-  if (record.started == Tick(0) || record.completed < std::max<std::uint64_t>(places, 1)) return {};
+  const std::uint64_t places = std::max<std::uint64_t>(record.live - record.staged(), 1);
+  const std::uint64_t ended = record.completed + record.failed;
+  if (record.started == Tick(0) || ended < places) return {};
   const auto elapsed = static_cast<std::uint64_t>((now - record.started).value);
-  return Span(static_cast<std::int64_t>(elapsed / record.completed * places));
+  return Span(static_cast<std::int64_t>(elapsed * places / ended));
 }
 
 // The end of a line of attempts on the same claims.
@@ -90,8 +121,9 @@ std::vector<Tail> tails_of(Context& context, const CohortId& cohort) {
     std::size_t staged = 0;
     for (const auto* at = &attempt; at->staged(); at = state.find(at->after)) ++staged;
     if (staged >= per_place_max || holder.state != RunState::running ||
-        holder.stop != StopCause::none || attempt.allocation.claims.size() != 1 ||
-        !attempt.allocation.claims.front().ports.empty() || left_alone(context, attempt.allocation))
+        holder.stop != StopCause::none || is_slow(context, holder) ||
+        attempt.allocation.claims.size() != 1 || !attempt.allocation.claims.front().ports.empty() ||
+        left_alone(context, attempt.allocation))
       continue;
     tails.push_back(
         {staged, context.scratch.expected_end(context.view.index.attempts().at(holder.id)), id});
@@ -112,6 +144,7 @@ bool may_stage(const Context& context, const UnitId& unit) {
         return booking.first.job != unit.job || booking.first.group != unit.group;
       }))
     return false;
+  if (over_limits(context, record, unit.group)) return false;
   const auto mean = mean_run(record, context.view.now);
   return mean && *mean <= state.config().policy.launch_ahead &&
          alone_in_band(context, record.job.priority, record.tenant);
@@ -131,7 +164,7 @@ void take_back(Context& context) {
     else
       stay.push_back(&attempt);
   }
-  if (context.next_up) return;
+  if (context.next_up || !context.cursor.finished || context.sliced) return;
   // Nobody waits for room: where there is some, what is staged need not wait for it either.
   for (const AttemptRecord* attempt : stay) {
     const UnitId& unit = attempt->id.unit;
@@ -150,7 +183,9 @@ void take_back(Context& context) {
 
 void send_ahead(Context& context) {
   const State& state = context.view.state;
-  if (!context.next_up || state.config().policy.launch_ahead == Span(0)) return;
+  if (!context.next_up || !context.cursor.finished || context.sliced ||
+      state.config().policy.launch_ahead == Span(0))
+    return;
   const UnitId first = *context.next_up;
   if (!may_stage(context, first)) return;
   const std::vector<Tail> tails = tails_of(context, {first.job, first.group});
@@ -168,6 +203,10 @@ void send_ahead(Context& context) {
     // A promised unit is staged only where it starts in time; nobody is staged behind it.
     const auto promise = context.scratch.bookings().find(unit);
     if (promise != context.scratch.bookings().end() && tail.end > promise->second.at) continue;
+    std::erase_if(context.plan.steps, [&](const Step& step) {
+      const auto* promised = std::get_if<PromiseStep>(&step);
+      return promised != nullptr && promised->unit == unit;
+    });
     context.plan.steps.push_back(StageStep{unit, tail.id});
     index = group.waiting.next(*index + 1);
   }

@@ -28,12 +28,14 @@ Cursor resume(const View& view, const Cursor& given) {
 }  // namespace
 
 // The recipe. The walk admits, orders, places, reserves and backfills cohort by cohort, because
-// what one takes decides what the next may have. Launch-ahead looks at whole cycles only, those of
-// one slice. verify is accept, which re-checks every step.
-// The default policy draws no chance, so the seed does not reach a decision yet.
+// what one takes decides what the next may have. Units are
+// sent ahead only after a cycle of one slice, which knows who waits. verify is accept, which
+// re-checks every step. The default policy draws no chance, so the seed does not reach a decision
+// yet.
 Slice plan(const View& view, const Policy& policy, const Cursor& cursor, StepBudget budget,
            std::uint64_t) {
   Context context(view, policy, resume(view, cursor), budget);
+  context.sliced = !cursor.finished;
   context.plan.based_on = view.state.revision();
   context.plan.at = view.now;
   if (view.memory != nullptr) view.memory->bound();
@@ -41,10 +43,8 @@ Slice plan(const View& view, const Policy& policy, const Cursor& cursor, StepBud
   close_doomed(context);
   keep_promises(context);
   walk(context);
-  if (cursor.finished && context.cursor.finished) {
-    take_back(context);
-    send_ahead(context);
-  }
+  take_back(context);
+  send_ahead(context);
   context.plan.steps_used = context.steps.used;
   return {std::move(context.plan), std::move(context.cursor)};
 }

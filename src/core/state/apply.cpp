@@ -414,7 +414,7 @@ void StateWriter::operator()(const Ended& event) {
   add_charge(tenant, event.charge);
   const bool was_requeued = units.units[event.attempt.unit.index].requeued;
   end_live(record, units, event);
-  if (ended.stop == StopCause::revoke && event.next == UnitNext::waits)
+  if (ended.stop == StopCause::revoke && event.next != UnitNext::closed)
     units.units[event.attempt.unit.index].requeued = was_requeued;
   if (event.next == UnitNext::closed) tenant.submitted -= 1;
   settle(record);

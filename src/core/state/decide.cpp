@@ -79,16 +79,17 @@ void void_promises_of(const State& state, JobId job, std::uint32_t group, const 
 
 void lose_attempts(Facts facts, NodeId node, std::string_view why, Bodies& out) {
   for (const auto& [id, attempt] : facts.state.attempts()) {
-    if (!claims_node(attempt.allocation, node)) continue;
+    if (!attempt.staged() || !claims_node(attempt.allocation, node)) continue;
+    Ended ended = never_ran(facts, attempt);  // it loses nothing but its place in the line
+    ended.exit.cause = EndCause::node_lost;
+    ended.exit.detail = std::string(why);
+    out.push_back(std::move(ended));
+  }
+  for (const auto& [id, attempt] : facts.state.attempts()) {
+    if (attempt.staged() || !claims_node(attempt.allocation, node)) continue;
     Exit exit;
     exit.cause = EndCause::node_lost;
     exit.detail = std::string(why);
-    if (attempt.staged()) {  // it loses nothing but its place in the line
-      Ended ended = never_ran(facts, attempt);
-      ended.exit = std::move(exit);
-      out.push_back(std::move(ended));
-      continue;
-    }
     out.push_back(end_of(facts, attempt, std::move(exit), {}));
   }
 }

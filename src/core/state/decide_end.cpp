@@ -105,6 +105,9 @@ bool stopped_end(Facts facts, const AttemptRecord& attempt, Ended& ended) {
       ended.state = RunState::cancelled;
       detail = "taken back before it ran" + by_whom(attempt);
       wait_again(ended, facts.now);
+      if (attempt.stop_by.empty()) return true;
+      ended.next = UnitNext::held;
+      detail = "held by " + attempt.stop_by;
       return true;
   }
   return false;

@@ -73,13 +73,17 @@ Result<Selection> select(const State& state, const UnitSelector& wanted, const U
   return selection;
 }
 
-// Calls each(attempt) for the selected units' live attempts.
+// Calls each(attempt) for the selected units' live attempts; staged ones first, or an end of the
+// others would start them.
 template <class Each>
 void for_live(const State& state, const Selection& selection, Each each) {
   const JobId job = selection.record.job.id;
-  for (auto it = state.attempts().lower_bound({{job, 0, 0}, 0});
-       it != state.attempts().end() && it->first.unit.job == job; ++it)
-    if (selection.units[it->first.unit.group].contains(it->first.unit.index)) each(it->second);
+  for (const bool staged : {true, false})
+    for (auto it = state.attempts().lower_bound({{job, 0, 0}, 0});
+         it != state.attempts().end() && it->first.unit.job == job; ++it)
+      if (it->second.staged() == staged &&
+          selection.units[it->first.unit.group].contains(it->first.unit.index))
+        each(it->second);
 }
 
 IndexSet united(IndexSet a, const IndexSet& b) {
@@ -126,6 +130,11 @@ Result<Decision> rule(Facts facts, const HoldUnits& command) {
     out.push_back(
         UnitsHeld{command.units.job, g, waiting, "held by " + command.by.name, command.by.name});
   }
+  for_live(facts.state, selection, [&](const AttemptRecord& attempt) {
+    const bool idle = attempt.stop == StopCause::none || attempt.stop == StopCause::revoke;
+    if (attempt.staged() && idle && attempt.stop_by.empty())
+      out.push_back(Stopping{attempt.id, StopCause::revoke, command.by.name, "held"});
+  });
   return decided(std::move(out));
 }
 

@@ -63,7 +63,7 @@ std::string ended_reason(const JobRecord& record) {
 
 void note_end(JobRecord& record, const Ended& event) {
   if (event.state == RunState::completed) return;
-  if (event.state == RunState::cancelled && event.next == UnitNext::waits) return;
+  if (event.state == RunState::cancelled && event.next != UnitNext::closed) return;
   const bool closes = event.next == UnitNext::closed;
   if (closes && rank_of(event.state) > rank_of(record.end_state)) return;
   record.end_state = event.state;

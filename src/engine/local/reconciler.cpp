@@ -74,7 +74,7 @@ void Reconciler::open(const std::string& installation, const std::vector<Launch>
     entry.id = launch.id;
     entry.phase = Phase::adopting;
     for (const LaunchClaim& claim : launch.claims) entry.bound.push_back(claim.claim);
-    book_.adopt(launch);
+    if (launch.after.empty()) book_.adopt(launch);
     entries_.emplace(launch.name, std::move(entry));
   }
   if (connected_) connected(now);
@@ -243,15 +243,22 @@ void Reconciler::list_complete(Tick now) {
   }
   for (auto& [name, entry] : entries_) {
     const bool unseen = !seen_.contains(name);
-    if (first && unseen && entry.phase == Phase::staged) entry.phase = Phase::waiting;
+    if (first && unseen && entry.phase == Phase::starting) entry.lost = true;
+    if (first && unseen && entry.phase == Phase::staged && entry.has_launch)
+      entry.phase = Phase::waiting;
     if (unseen) note_absent(entry, now);
   }
+  if (!first) return;
+  // What is staged is ended before its predecessor, or it would start in between.
   for (auto& [name, entry] : entries_) {
-    if (!first) continue;
     if (entry.revoking) revoke(name, now);
-    const bool lost = entry.phase == Phase::starting && !seen_.contains(name);
-    if (entry.phase == Phase::waiting || lost) try_start(entry, now);
-    if (entry.end_grace && entry.phase != Phase::starting) send_end(entry, now);
+    if (entry.end_grace && entry.phase == Phase::staged) send_end(entry, now);
+  }
+  for (auto& [name, entry] : entries_) {
+    if (entry.phase == Phase::waiting || (entry.phase == Phase::starting && entry.lost))
+      try_start(entry, now);
+    const bool told = entry.phase == Phase::starting || entry.phase == Phase::staged;
+    if (entry.end_grace && !told) send_end(entry, now);
   }
 }
 
@@ -325,21 +332,33 @@ void Reconciler::on(const shim::Refused& refused, Tick now) {
 
 // --- one attempt
 
+// Past those that are over: one that never ran has left its own predecessor in the place.
 Reconciler::Entry* Reconciler::predecessor(const Entry& entry) {
-  if (entry.launch.after.empty()) return nullptr;
-  const auto at = entries_.find(entry.launch.after);
-  if (at == entries_.end()) return nullptr;
-  const bool over = at->second.phase == Phase::ended || at->second.phase == Phase::leaving;
-  return over ? nullptr : &at->second;
+  const Entry* from = &entry;
+  for (std::size_t steps = 0; !from->launch.after.empty() && steps <= entries_.size(); ++steps) {
+    const auto at = entries_.find(from->launch.after);
+    if (at == entries_.end()) return nullptr;
+    if (at->second.phase != Phase::ended && at->second.phase != Phase::leaving) return &at->second;
+    from = &at->second;
+  }
+  return nullptr;
+}
+
+// Whether the shim has it, so that another may be staged after it.
+bool Reconciler::shim_holds(const Entry& entry) {
+  if (entry.phase == Phase::starting) return !entry.lost;
+  if (entry.phase == Phase::staged) return !entry.revoking && !entry.end_grace;
+  return entry.phase == Phase::running;
 }
 
 // A staged attempt is bound as its predecessor is, whose claims it takes.
 void Reconciler::try_start(Entry& entry, Tick now) {
-  if (!linked_) return;
   const Entry* before = predecessor(entry);
-  const bool sent =
-      before != nullptr && before->phase != Phase::adopting && before->phase != Phase::waiting;
-  if (before != nullptr && (!sent || !shim_stages_)) return;
+  entry.launch.after = before != nullptr ? before->launch.name : "";
+  if (!linked_) return;
+  if (entry.phase == Phase::waiting && entry.end_grace)
+    return end(entry.launch.name, *entry.end_grace, now);
+  if (before != nullptr && (!shim_stages_ || !shim_holds(*before))) return;
   if (entry.start_request.name.empty()) {
     entry.bound = before != nullptr ? before->bound : book_.assign(entry.launch);
     auto prepared = machine_.prepare(entry.launch, entry.bound);
@@ -348,22 +367,26 @@ void Reconciler::try_start(Entry& entry, Tick now) {
     entry.start_request = std::move(*prepared);
   }
   if (before != nullptr) {
-    if (send(shim::Stage{entry.launch.after, entry.start_request})) entry.phase = Phase::staged;
+    if (send(shim::Stage{before->launch.name, entry.start_request})) entry.phase = Phase::staged;
     return;
   }
+  book_.adopt(bound_launch(entry.launch, entry.bound));
   if (!send(entry.start_request)) return;
   entry.phase = Phase::starting;
+  entry.lost = false;
   entry.start_sent = now;
 }
 
 void Reconciler::pass_on(const Entry& gone, Tick now) {
-  const std::string after = predecessor(gone) != nullptr ? gone.launch.after : "";
+  const Entry* before = predecessor(gone);
+  const std::string after = before != nullptr ? before->launch.name : "";
   for (auto& [name, entry] : entries_) {
     if (entry.launch.after != gone.launch.name || gone.launch.name.empty()) continue;
     entry.launch.after = after;
     if (entry.phase == Phase::waiting) try_start(entry, now);
     if (!after.empty()) continue;
-    if (entry.phase == Phase::staged || entry.phase == Phase::running)
+    if (entry.phase == Phase::adopting || entry.phase == Phase::staged ||
+        entry.phase == Phase::running)
       book_.adopt(bound_launch(entry.launch, entry.bound));
     if (entry.phase == Phase::running) report_state(entry);
   }
@@ -435,9 +458,17 @@ void Reconciler::conclude_absent(Entries::iterator at, Tick now) {
     if (entry.end_grace) return end(at->first, *entry.end_grace, now);
     return try_start(entry, now);
   }
-  if (!entry.closed) report_(AttemptAbsent{entry.id});
+  if (entry.closed || !entry.has_launch) {
+    if (!entry.closed) report_(AttemptAbsent{entry.id});
+    pass_on(entry, now);
+    entries_.erase(at);
+    return;
+  }
+  // Until State has heard of this, it may name it again, or others that follow it.
+  entry.phase = Phase::ended;
+  entry.absent = true;
+  report_state(entry);
   pass_on(entry, now);
-  entries_.erase(at);
 }
 
 void Reconciler::report_state(Entry& entry) {
@@ -447,7 +478,9 @@ void Reconciler::report_state(Entry& entry) {
     });
     report_(AttemptStarted{entry.id, bound ? entry.bound : std::vector<Claim>{}});
   }
-  if (entry.phase == Phase::ended) report_(entry.exit);
+  if (entry.phase != Phase::ended) return;
+  if (entry.absent) return report_(AttemptAbsent{entry.id});
+  report_(entry.exit);
 }
 
 void Reconciler::became_ready(const std::string& name, const std::string& address) {

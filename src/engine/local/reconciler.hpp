@@ -108,6 +108,8 @@ class Reconciler {
     AttemptEnded exit;
     bool shim_holds_exit = false;
     bool revoking = false;
+    bool lost = false;    // starting: the link was cut, and the shim does not know it
+    bool absent = false;  // ended: the shim denies it
     bool closed = false;  // State closed it before it ended (a fence): its end is not reported
   };
   using Entries = std::map<std::string, Entry>;
@@ -137,6 +139,7 @@ class Reconciler {
   void try_start(Entry& entry, Tick now);
   // The attempt that this one is staged after, while that one has not ended.
   Entry* predecessor(const Entry& entry);
+  static bool shim_holds(const Entry& entry);
   // It is over: what was staged after it takes its place.
   void pass_on(const Entry& gone, Tick now);
   void send_end(Entry& entry, Tick now);
