@@ -40,7 +40,7 @@ HistoryRow ended_row(const core::State& before, const Ended& ended, Tick at) {
   row.started = attempt->started;
   // It began and ended while no daemon was there to be told.
   if (row.started == Tick() && ended.usage.wall_time > Span(0))
-    row.started = std::max(row.granted, row.ended + Span(-ended.usage.wall_time.value));
+    row.started = std::max(row.granted, Tick(row.ended.value - ended.usage.wall_time.value));
   row.final = ended.next == UnitNext::closed;
   std::set<NodeId> seen;  // several groups may have claims on one node
   for (const auto& claim : attempt->allocation.claims) {
