@@ -151,7 +151,10 @@ std::string short_reason(const core::Verdict& verdict) {
     text += ": ";
     if (amount) text += "wants " + quantity_text(verdict.resource, verdict.wanted) + " ";
     text += amount ? noun_of(verdict.resource, verdict.wanted) : verdict.resource;
-    if (amount) text += ", " + quantity_text(verdict.resource, verdict.free) + " free";
+    const bool promised = verdict.reason == core::Reason::reserved;
+    if (amount)
+      text += ", " + quantity_text(verdict.resource, verdict.free) + " free" +
+              (promised ? " beside what is promised" : "");
   }
   return text;
 }
@@ -194,6 +197,7 @@ JobView job_view(const Lens& lens, const core::JobRecord& record) {
   view.submitted = lens.moment(record.submitted);
   look_at_attempts(lens, record, view);
   if (record.ended_all()) {
+    view.simulated = core::only_simulated(lens.view.state, record.job);
     view.ended = lens.moment_if(record.ended);
     if (has_exit_code(view.state, record.exit_code)) view.exit_code = record.exit_code;
     view.reason = not_empty(core::ended_reason(record));

@@ -89,7 +89,7 @@ AttemptView attempt_view(const Lens& lens, const Job& job, const core::AttemptRe
   view.state = attempt.state;
   view.granted = lens.moment(attempt.granted);
   view.started = lens.moment_if(attempt.started);
-  view.latest_end = lens.moment_if(attempt.latest_end);
+  view.latest_end = lens.moment_if(lens.view.state.latest_end(attempt));
   std::string parts = core::latest_end_parts(lens.view.state.config(), job, attempt.time_limit);
   if (view.latest_end && !parts.empty()) view.latest_end_parts = std::move(parts);
   view.time_limit = limited(attempt.time_limit);

@@ -248,7 +248,8 @@ std::string find_socket() {
 
 int up(const Context& context, const UpOptions& options) {
   std::vector<std::string> words = {program_beside("busbard")};
-  const bool file_says = !options.config.empty() && std::getenv("BUSBAR_STATE") == nullptr;
+  // Said on the command line, a configuration's own state folder goes before the environment's.
+  const bool file_says = !options.config.empty();
   if (!options.state.empty() || !file_says)
     words.insert(words.end(),
                  {"--state", options.state.empty() ? default_state_directory() : options.state});

@@ -105,7 +105,9 @@ constexpr FieldInfo fields[] = {
      "added to its job's.",
      "{OMP_NUM_THREADS: 4}"},
     {"directory", work, "path",
-     "Where it runs. Relative to where it was submitted, which is the default.", "runs/a"},
+     "Where it runs; it must be there when it starts. Relative to where it was submitted, which is "
+     "the default.",
+     "runs/a"},
     {"setup", work, "script",
      "A shell script run before it: once per attempt and node, however many tasks and groups share "
      "it. It is a process of its own: what it writes to disk stays, what it exports does not. If "

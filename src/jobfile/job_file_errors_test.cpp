@@ -144,6 +144,11 @@ constexpr Row rows[] = {
      "2026-12-01T08:00:00Z, 2026-12-01T08:00:00+01:00 or 08:00"},
     {"begin: +999999d",
      "a.yaml:1:8: begin: \"+999999d\" is more than a century away; write something nearer"},
+    {"begin: 9999-12-31T00:00:00Z",
+     "a.yaml:1:8: begin: \"9999-12-31T00:00:00Z\" is more than a century away; write something "
+     "nearer"},
+    {"time: 99999999999d",
+     "a.yaml:1:7: time: more than a century; write a duration such as 2h30m, or unlimited"},
     {"deadline: 2020-01-01", "a.yaml:1:11: deadline: \"2020-01-01\" has passed"},
     {"deadline: +1h\nbegin: +2h", "a.yaml:1:11: deadline: it passes before the job may begin"},
     {"array: 5", "a.yaml:1:8: array: \"5\" could mean one index or that many; write 1-5 or 5-5"},

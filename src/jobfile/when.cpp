@@ -80,15 +80,19 @@ std::int64_t local_seconds(const Civil& c) {
   return static_cast<std::int64_t>(std::mktime(&fields));
 }
 
+// A century is past every machine, and keeps sums of moments far from overflow.
+constexpr std::int64_t century_ms = std::int64_t{36'525} * 86'400'000;
+
+Error too_far(std::string_view text) {
+  return {Errc::invalid, fmt::format("\"{}\" is more than a century away; write something nearer",
+                                     printable(text))};
+}
+
 Result<When> parse_relative(std::string_view text, std::string_view span_text) {
   const auto span = parse_span(trim(span_text));
   if (!span) return span.error();
   if (*span == span_unlimited) return bad(text);
-  // A century is past every machine, and keeps sums of moments far from overflow.
-  if (span->value > std::int64_t{36'525} * 86'400'000)
-    return {Errc::invalid, fmt::format("\"{}\" is more than a century away; write something "
-                                       "nearer",
-                                       printable(text))};
+  if (span->value > century_ms) return too_far(text);
   return When{*span, 0};
 }
 
@@ -157,7 +161,9 @@ Result<When> parse_when(std::string_view text, std::int64_t now_unix_ms) {
   }
   const std::size_t colon = body.find(':');
   if (body.size() <= 5 && (colon == 1 || colon == 2)) return parse_clock_time(body, now_unix_ms);
-  return parse_absolute(body);
+  auto when = parse_absolute(body);
+  if (when && when->unix_ms > now_unix_ms + century_ms) return too_far(text);
+  return when;
 }
 
 }  // namespace busbar::jobfile

@@ -48,8 +48,8 @@ int run_lab(int count, const char* const* words, std::ostream& out, std::ostream
   exporting->add_option("--to", to, "last revision");
   exporting->add_option("--job", job, "only events of this job")->check(CLI::PositiveNumber);
   take_folder(exporting);
-  CLI::App* verifying =
-      journal->add_subcommand("verify", "Check every row, and that replaying equals the snapshots");
+  CLI::App* verifying = journal->add_subcommand(
+      "verify", "Check every event and snapshot, and that replaying equals the snapshots");
   take_folder(verifying);
   CLI::App* replaying = journal->add_subcommand("replay", "Fold the events into the state");
   replaying->add_option("--to", to, "last revision");

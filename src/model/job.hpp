@@ -192,6 +192,9 @@ void describe(V& visit, Like<UserRef> auto& user) {
   visit("is_operator", user.is_operator);
 }
 
+// Longer is unlimited, and keeps sums of moments far from overflow.
+inline constexpr Span time_limit_max = hours(24 * 36'525);
+
 struct Job {
   JobId id;  // 0 until submitted
   std::string name;

@@ -138,7 +138,7 @@ bool Accepting::operator()(const StageStep& step) {
     events.push_back(PromiseVoided{step.unit, VoidCause::started});
   }
   gone_.insert(step.unit);
-  const Tick start = std::max(after->latest_end, at_);
+  const Tick start = std::max(state_.claims_end(*after), at_);
   events.push_back(
       Granted{state_.next_attempt(step.unit), after->allocation, record.job.time_limit,
               start == tick_never ? tick_never : latest_end(state_.config(), record.job, start),

@@ -313,6 +313,29 @@ TEST(LaunchAhead, APromisedHeadIsStagedWhereItStartsInTimeAndNobodyBehindItBefor
     EXPECT_GE(promise.at, world.world.now + seconds(30)) << "the places are taken for longer now";
 }
 
+// As long as the line is two deep, no end lies further away than three limits.
+TEST(LaunchAhead, EndsDoNotPileUpWhilePlacesPassOn) {
+  Job job = testing::array("sweep", {0, 199, 1});
+  job.time_limit = minutes(1);
+  job.grace = seconds(30);
+  Sweep world(std::move(job));
+  for (int i = 0; i < 40; ++i) {
+    world.run_all();
+    world.turn();
+    world.turn();
+    world.world.advance(seconds(1));
+    std::vector<AttemptId> ended;
+    for (const auto& [id, attempt] : world.world.state.attempts())
+      if (!attempt.staged()) ended.push_back(id);
+    for (const AttemptId& id : ended) world.end(id);
+    for (const auto& [id, attempt] : world.world.state.attempts())
+      EXPECT_LE(world.world.state.latest_end(attempt), world.world.now + seconds(3 * 90));
+    for (const auto& [end, id] : world.index.by_end())
+      EXPECT_LE(end, world.world.now + seconds(3 * 90));
+  }
+  EXPECT_GT(world.world.state.find(JobId(1))->completed, 60U);
+}
+
 TEST(LaunchAhead, GangsServicesAndPortsAreNeverStaged) {
   const std::function<void(Job&)> shapes[] = {
       [](Job& job) { job.groups[0].has_ready_probe = true; },

@@ -189,8 +189,9 @@ class Chain {
     const auto& attempts = view_.state.attempts();
     for (auto at = attempts.lower_bound({{job.id, 0, 0}, 0});
          at != attempts.end() && at->first.unit.job == job.id; ++at) {
-      if (at->second.latest_end == tick_never) return std::nullopt;
-      end = std::max(end, at->second.latest_end);
+      const Tick its = view_.state.latest_end(at->second);
+      if (its == tick_never) return std::nullopt;
+      end = std::max(end, its);
     }
     return end;
   }

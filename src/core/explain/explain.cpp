@@ -69,7 +69,7 @@ Tick last_end(const State& state, JobId job) {
   const auto& attempts = state.attempts();
   for (auto at = attempts.lower_bound({{job, 0, 0}, 0});
        at != attempts.end() && at->first.unit.job == job; ++at)
-    end = std::max(end, at->second.latest_end);
+    end = std::max(end, state.latest_end(at->second));
   return end;
 }
 

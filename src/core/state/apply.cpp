@@ -356,6 +356,8 @@ void StateWriter::pass_on(JobRecord& record, GroupRecord& units, const AttemptRe
   }
   follower.allocation = ended.allocation;
   follower.granted = now;
+  follower.latest_end =
+      now + follower.time_limit + (record.job.grace + state.config_.cleanup_bound);
   units.staged -= 1;
   tenant_of(record).running += 1;
 }

@@ -173,6 +173,8 @@ Result<Ok> check_update(Facts facts, const JobRecord& record, const UpdateJob& c
                                         "you want changed",
                                         old.id.value)};
   if (updated.time_limit <= Span(0)) return {Errc::invalid, "a time limit must be above zero"};
+  if (updated.time_limit > time_limit_max && updated.time_limit != span_unlimited)
+    return {Errc::invalid, "a time limit is at most a century; write unlimited for none"};
   if (record.live > 0 && updated.time_limit > old.time_limit && !command.by.is_operator)
     return {
         Errc::denied,

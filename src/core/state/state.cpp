@@ -37,11 +37,18 @@ const AttemptRecord& State::holder(const AttemptRecord& attempt) const {
   return *at;
 }
 
+Tick State::latest_end(const AttemptRecord& attempt) const {
+  if (!attempt.staged()) return attempt.latest_end;
+  const AttemptRecord* before = find(attempt.after);
+  const JobRecord* record = find(attempt.id.unit.job);
+  check(before != nullptr && record != nullptr, "a staged attempt follows nobody");
+  return latest_end(*before) + attempt.time_limit + (record->job.grace + config_.cleanup_bound);
+}
+
 Tick State::claims_end(const AttemptRecord& attempt) const {
-  Tick end = attempt.latest_end;
-  for (const AttemptRecord* next = follower(attempt.id); next != nullptr; next = follower(next->id))
-    end = std::max(end, next->latest_end);
-  return end;
+  const AttemptRecord* last = &attempt;
+  while (const AttemptRecord* next = follower(last->id)) last = next;
+  return latest_end(*last);
 }
 
 std::uint64_t JobRecord::staged() const {

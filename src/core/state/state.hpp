@@ -105,8 +105,8 @@ struct AttemptRecord {
   Allocation allocation;
   Span time_limit = span_unlimited;
   Tick granted;
-  Tick started;  // 0 until it runs
-  Tick latest_end = tick_never;
+  Tick started;                  // 0 until it runs
+  Tick latest_end = tick_never;  // while it is staged, see State::latest_end
   bool ready = false;
   std::string address;               // when ready and the probe names one
   StopCause stop = StopCause::none;  // set once Busbar wants it ended
@@ -204,6 +204,8 @@ class State {
   const AttemptRecord* follower(const AttemptId& id) const;
   // The attempt that holds the claims which a staged one waits for; of any other, itself.
   const AttemptRecord& holder(const AttemptRecord& attempt) const;
+  // When it ends at the latest; a staged one's time begins when the one before it has ended.
+  Tick latest_end(const AttemptRecord& attempt) const;
   // When the claims come free at the latest: after the last that is staged on them.
   Tick claims_end(const AttemptRecord& attempt) const;
   // By the attempt that it follows.
