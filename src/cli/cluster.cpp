@@ -175,6 +175,10 @@ int tenants(const Context& context) {
   if (context.json) return context.out(answer->dump(2) + "\n"), 0;
   Table table({"TENANT", "WEIGHT", "RUNNING", "SUBMITTED", "USED SHARE h", "QUOTA"});
   for (const auto& tenant : list_at(*answer, "tenants")) {
+    if (context.quiet) {
+      context.out(text_at(tenant, "name") + "\n");
+      continue;
+    }
     std::string quota;
     for (const auto& one : list_at(tenant, "quota"))
       quota += fmt::format("{}{}", quota.empty() ? "" : ", ", quota_words(one));
@@ -187,7 +191,7 @@ int tenants(const Context& context) {
                fmt::format("{:.3f}", number_at(tenant, "used_share_hours")),
                quota.empty() ? "-" : quota});
   }
-  context.out(table.text(context.screen));
+  if (!context.quiet) context.out(table.text(context.screen));
   return 0;
 }
 

@@ -323,7 +323,7 @@ std::string explain(const State& state, const Verdict& verdict, Tick now, Tick l
              amounts.text(verdict.wanted);
     case Reason::tenant_limit:
       return "tenant " + verdict.where + " runs its " + std::to_string(verdict.capacity) +
-             " units already";
+             (verdict.capacity == 1 ? " unit already" : " units already");
     case Reason::resources:
       if (const std::string text = out_of_service_text(state, job); !text.empty()) return text;
       return resources_text(state, verdict, job) + start_text(state, verdict, now, likely);
