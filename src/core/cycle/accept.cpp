@@ -139,10 +139,8 @@ bool Accepting::operator()(const StageStep& step) {
   }
   gone_.insert(step.unit);
   const Tick start = std::max(state_.claims_end(*after), at_);
-  events.push_back(
-      Granted{state_.next_attempt(step.unit), after->allocation, record.job.time_limit,
-              start == tick_never ? tick_never : latest_end(state_.config(), record.job, start),
-              step.after});
+  events.push_back(Granted{state_.next_attempt(step.unit), after->allocation, record.job.time_limit,
+                           latest_end(state_.config(), record.job, start), step.after});
   return true;
 }
 
