@@ -67,6 +67,8 @@ constexpr Span operator-(Tick later, Tick earlier) { return Span(later.value - e
 constexpr Span seconds(std::int64_t n) { return Span(n * 1000); }
 constexpr Span minutes(std::int64_t n) { return Span(n * 60'000); }
 constexpr Span hours(std::int64_t n) { return Span(n * 3'600'000); }
+// Past the life of every machine: what people ask for is at most that long, or without end.
+inline constexpr Span century = hours(24 * 36'525);
 constexpr Bytes kibibytes(std::int64_t n) { return Bytes(n << 10); }
 constexpr Bytes mebibytes(std::int64_t n) { return Bytes(n << 20); }
 constexpr Bytes gibibytes(std::int64_t n) { return Bytes(n << 30); }

@@ -196,7 +196,7 @@ void read_policy(const MapReader& top, Config& out) {
   if (const Field at = top.find("limits")) {
     const MapReader map(*at.value, at.path, limit_fields, top.problems());
     map.get("default_time", out.default_time_limit);
-    if (out.default_time_limit > time_limit_max && out.default_time_limit != span_unlimited)
+    if (!is_time_limit(out.default_time_limit))
       map.refuse("default_time", "more than a century; write unlimited for no limit");
     map.get("units_per_job", out.units_per_job_max, 1, 10'000'000);
     map.get("launch_failures", out.launch_failures_max, 1, 1000);

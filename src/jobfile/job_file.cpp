@@ -72,7 +72,7 @@ void read_times(const MapReader& fields, const JobFileContext& context, Job& job
                 Problems& warnings) {
   if (fields.get("time", job.time_limit) && job.time_limit.value == 0)
     fields.refuse("time", "0 is too short; write a duration such as 2h30m, or unlimited");
-  if (job.time_limit > time_limit_max && job.time_limit != span_unlimited)
+  if (!is_time_limit(job.time_limit))
     fields.refuse("time", "more than a century; write a duration such as 2h30m, or unlimited");
   read_short_span(fields, "grace", job.grace);
   const std::int64_t now = context.now_unix_ms;

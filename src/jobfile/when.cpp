@@ -80,9 +80,6 @@ std::int64_t local_seconds(const Civil& c) {
   return static_cast<std::int64_t>(std::mktime(&fields));
 }
 
-// A century is past every machine, and keeps sums of moments far from overflow.
-constexpr std::int64_t century_ms = std::int64_t{36'525} * 86'400'000;
-
 Error too_far(std::string_view text) {
   return {Errc::invalid, fmt::format("\"{}\" is more than a century away; write something nearer",
                                      printable(text))};
@@ -92,7 +89,7 @@ Result<When> parse_relative(std::string_view text, std::string_view span_text) {
   const auto span = parse_span(trim(span_text));
   if (!span) return span.error();
   if (*span == span_unlimited) return bad(text);
-  if (span->value > century_ms) return too_far(text);
+  if (*span > century) return too_far(text);
   return When{*span, 0};
 }
 
@@ -162,7 +159,7 @@ Result<When> parse_when(std::string_view text, std::int64_t now_unix_ms) {
   const std::size_t colon = body.find(':');
   if (body.size() <= 5 && (colon == 1 || colon == 2)) return parse_clock_time(body, now_unix_ms);
   auto when = parse_absolute(body);
-  if (when && when->unix_ms > now_unix_ms + century_ms) return too_far(text);
+  if (when && when->unix_ms > now_unix_ms + century.value) return too_far(text);
   return when;
 }
 

@@ -192,8 +192,7 @@ void describe(V& visit, Like<UserRef> auto& user) {
   visit("is_operator", user.is_operator);
 }
 
-// Longer is unlimited, and keeps sums of moments far from overflow.
-inline constexpr Span time_limit_max = hours(24 * 36'525);
+constexpr bool is_time_limit(Span limit) { return limit <= century || limit == span_unlimited; }
 
 struct Job {
   JobId id;  // 0 until submitted

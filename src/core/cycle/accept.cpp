@@ -60,7 +60,8 @@ bool Accepting::operator()(const StartStep& step) {
   scratch_.take(step.unit, ask.tenant, step.allocation, ask.end);
   gone_.insert(step.unit);
   events.push_back(Granted{AttemptId{step.unit, ask.attempt}, step.allocation,
-                           record.job.time_limit, latest_end(state_.config(), record.job, at_)});
+                           record.job.time_limit,
+                           state_.latest_end(record.job, record.job.time_limit, at_)});
   return true;
 }
 
@@ -140,7 +141,8 @@ bool Accepting::operator()(const StageStep& step) {
   gone_.insert(step.unit);
   const Tick start = std::max(state_.claims_end(*after), at_);
   events.push_back(Granted{state_.next_attempt(step.unit), after->allocation, record.job.time_limit,
-                           latest_end(state_.config(), record.job, start), step.after});
+                           state_.latest_end(record.job, record.job.time_limit, start),
+                           step.after});
   return true;
 }
 

@@ -18,13 +18,10 @@ void close_waiting(Context& context, const JobRecord& record, const std::string&
 }
 
 void stop_running(Context& context, JobId job, const std::string& reason) {
-  const auto& attempts = context.view.state.attempts();
-  for (const bool staged : {true, false})  // or they would start in between
-    for (auto it = attempts.lower_bound(AttemptId{UnitId{job, 0, 0}, 0});
-         it != attempts.end() && it->first.unit.job == job; ++it)
-      if (it->second.staged() == staged && it->second.stop == StopCause::none)
-        context.plan.steps.push_back(
-            StopStep{it->first, staged ? StopCause::cancel : StopCause::deadline, reason});
+  for (const AttemptRecord* attempt : context.view.state.live_attempts(job))
+    if (attempt->stop == StopCause::none)
+      context.plan.steps.push_back(StopStep{
+          attempt->id, attempt->staged() ? StopCause::cancel : StopCause::deadline, reason});
 }
 
 }  // namespace

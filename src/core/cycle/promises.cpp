@@ -43,7 +43,7 @@ VoidCause cause_of(const Context& context, const Promised& promise) {
     if (!holds(whole_node(node->node), node->node, claim, 0)) return VoidCause::node_lost;
   }
   const Job& job = state.find(promise.unit.job)->job;
-  const Tick end = place_end(state.config(), job, promise.at);
+  const Tick end = place_end(state, job, promise.at);
   for (const auto& [id, reservation] : state.reservations())
     for (const auto& claim : promise.allocation.claims)
       if (promise.at < reservation.end && reservation.start < end &&

@@ -183,8 +183,7 @@ class Chain {
       if (!index) continue;
       const auto start = start_of({job.id, g, *index});
       if (!start || job.time_limit == span_unlimited) return std::nullopt;
-      end = std::max(*start, view_.now) + job.time_limit +
-            (job.grace + view_.state.config().cleanup_bound);
+      end = view_.state.latest_end(job, job.time_limit, std::max(*start, view_.now));
     }
     const auto& attempts = view_.state.attempts();
     for (auto at = attempts.lower_bound({{job.id, 0, 0}, 0});

@@ -22,11 +22,9 @@ struct Ask {
   bool breaks_lower_bands = false;  // promises of lower priority bands do not bind it
 };
 
-// start + limit + grace + cleanup, unlimited when the limit is.
-Tick latest_end(const Config& config, const Job& job, Tick start);
 // Until when a unit granted at `start` may hold its place: its limit counts from the first
 // instruction, and an engine may take the cleanup bound to launch it.
-Tick place_end(const Config& config, const Job& job, Tick start);
+Tick place_end(const State& state, const Job& job, Tick start);
 Ask make_ask(const State& state, const UnitId& unit, std::uint64_t unit_class, Tick start);
 
 // Why there was no place, in the words of Verdict.

@@ -65,7 +65,7 @@ std::optional<EarliestStart> earliest_start(Scratch& scratch, const Policy& poli
   std::optional<EarliestStart> best;
   const auto try_at = [&](std::size_t moment) {
     ask.start = moments.at(moment);
-    ask.end = place_end(scratch.state().config(), *ask.job, ask.start);
+    ask.end = place_end(scratch.state(), *ask.job, ask.start);
     Found found = find(scratch, policy, ask, steps);
     if (!found.allocation) return false;
     best = EarliestStart{ask.start, std::move(*found.allocation), {}};

@@ -6,13 +6,8 @@
 
 namespace busbar::core {
 
-Tick latest_end(const Config& config, const Job& job, Tick start) {
-  if (job.time_limit == span_unlimited) return tick_never;
-  return start + job.time_limit + job.grace + config.cleanup_bound;
-}
-
-Tick place_end(const Config& config, const Job& job, Tick start) {
-  return latest_end(config, job, start) + config.cleanup_bound;
+Tick place_end(const State& state, const Job& job, Tick start) {
+  return state.latest_end(job, job.time_limit, start) + state.config().cleanup_bound;
 }
 
 Ask make_ask(const State& state, const UnitId& unit, std::uint64_t unit_class, Tick start) {
@@ -27,7 +22,7 @@ Ask make_ask(const State& state, const UnitId& unit, std::uint64_t unit_class, T
   ask.attempt = again == units.end() ? 1 : again->second.attempts + 1;
   ask.unit_class = unit_class;
   ask.start = start;
-  ask.end = place_end(state.config(), record->job, start);
+  ask.end = place_end(state, record->job, start);
   return ask;
 }
 
@@ -245,7 +240,7 @@ NodeFree Scratch::at(NodeId id, Tick when, const Ask& ask) const {
       const Promised& promise = bookings_.at(unit);
       if (promise.at > when || !binds(unit, ask)) continue;
       const JobRecord* owner = state_->find(unit.job);
-      if (owner != nullptr && place_end(state_->config(), owner->job, promise.at) <= when) continue;
+      if (owner != nullptr && place_end(*state_, owner->job, promise.at) <= when) continue;
       for (const auto& claim : promise.allocation.claims)
         if (claim.node == id) core::take(free_then, machine, claim);
     }
@@ -340,7 +335,7 @@ std::vector<Tick> Scratch::other_edges() const {
   for (const auto& [unit, promise] : bookings_) {
     const JobRecord* owner = state_->find(unit.job);
     if (owner == nullptr) continue;
-    const Tick end = place_end(state_->config(), owner->job, promise.at);
+    const Tick end = place_end(*state_, owner->job, promise.at);
     if (end != tick_never) edges.push_back(end);
   }
   for (const auto& [node, closed] : closures_)

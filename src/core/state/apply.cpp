@@ -356,8 +356,7 @@ void StateWriter::pass_on(JobRecord& record, GroupRecord& units, const AttemptRe
   }
   follower.allocation = ended.allocation;
   follower.granted = now;
-  follower.latest_end =
-      now + follower.time_limit + (record.job.grace + state.config_.cleanup_bound);
+  follower.latest_end = state.latest_end(record.job, follower.time_limit, now);
   units.staged -= 1;
   tenant_of(record).running += 1;
 }

@@ -8,8 +8,7 @@ namespace {
 Running running(Facts facts, const AttemptRecord& attempt) {
   const JobRecord* job = facts.state.find(attempt.id.unit.job);
   check(job != nullptr, "a live attempt without a job");
-  const Span after_limit = job->job.grace + facts.state.config().cleanup_bound;
-  return {attempt.id, {}, facts.now + attempt.time_limit + after_limit};
+  return {attempt.id, {}, facts.state.latest_end(job->job, attempt.time_limit, facts.now)};
 }
 
 // While the attempt that it follows has not ended here, a staged one is not taken to run: what the

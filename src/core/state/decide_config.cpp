@@ -58,7 +58,7 @@ Result<Ok> check_numbers(const Config& config) {
   };
   for (const auto& row : rows)
     if (!row.good) return {Errc::invalid, fmt::format("{} must be above zero", row.key)};
-  if (config.default_time_limit > time_limit_max && config.default_time_limit != span_unlimited)
+  if (!is_time_limit(config.default_time_limit))
     return {Errc::invalid, "default_time_limit is at most a century; write unlimited for none"};
   if (config.cleanup_bound < Span(0) || config.finished_keep < Span(0))
     return {Errc::invalid, "cleanup_bound and finished_keep must not be negative"};

@@ -173,8 +173,7 @@ void void_promises_in(const State& state, const Reservation& reservation, Bodies
   for (const auto& [unit, promise] : state.promises()) {
     const JobRecord* record = state.find(unit.job);
     check(record != nullptr, "a promise to no job");
-    const Tick ends =
-        promise.at + record->job.time_limit + (record->job.grace + state.config().cleanup_bound);
+    const Tick ends = state.latest_end(record->job, record->job.time_limit, promise.at);
     if (promise.at >= reservation.end || ends <= reservation.start) continue;
     const auto& nodes = reservation.nodes;
     if (std::any_of(nodes.begin(), nodes.end(),

@@ -73,17 +73,13 @@ Result<Selection> select(const State& state, const UnitSelector& wanted, const U
   return selection;
 }
 
-// Calls each(attempt) for the selected units' live attempts; staged ones first, or an end of the
-// others would start them.
+// Calls each(attempt) for the selected units' live attempts.
 template <class Each>
 void for_live(const State& state, const Selection& selection, Each each) {
-  const JobId job = selection.record.job.id;
-  for (const bool staged : {true, false})
-    for (auto it = state.attempts().lower_bound({{job, 0, 0}, 0});
-         it != state.attempts().end() && it->first.unit.job == job; ++it)
-      if (it->second.staged() == staged &&
-          selection.units[it->first.unit.group].contains(it->first.unit.index))
-        each(it->second);
+  for (const AttemptRecord* attempt : state.live_attempts(selection.record.job.id)) {
+    const UnitId& unit = attempt->id.unit;
+    if (selection.units[unit.group].contains(unit.index)) each(*attempt);
+  }
 }
 
 IndexSet united(IndexSet a, const IndexSet& b) {
@@ -173,7 +169,7 @@ Result<Ok> check_update(Facts facts, const JobRecord& record, const UpdateJob& c
                                         "you want changed",
                                         old.id.value)};
   if (updated.time_limit <= Span(0)) return {Errc::invalid, "a time limit must be above zero"};
-  if (updated.time_limit > time_limit_max && updated.time_limit != span_unlimited)
+  if (!is_time_limit(updated.time_limit))
     return {Errc::invalid, "a time limit is at most a century; write unlimited for none"};
   if (record.live > 0 && updated.time_limit > old.time_limit && !command.by.is_operator)
     return {

@@ -23,6 +23,15 @@ const AttemptRecord* State::live_attempt(const UnitId& unit) const {
   return it != attempts_.end() && it->first.unit == unit ? &it->second : nullptr;
 }
 
+std::vector<const AttemptRecord*> State::live_attempts(JobId job) const {
+  std::vector<const AttemptRecord*> live;
+  for (auto it = attempts_.lower_bound({{job, 0, 0}, 0});
+       it != attempts_.end() && it->first.unit.job == job; ++it)
+    live.push_back(&it->second);
+  std::stable_partition(live.begin(), live.end(), [](auto* attempt) { return attempt->staged(); });
+  return live;
+}
+
 const AttemptRecord* State::follower(const AttemptId& id) const {
   const auto it = followers_.find(id);
   return it == followers_.end() ? nullptr : find(it->second);
@@ -37,12 +46,16 @@ const AttemptRecord& State::holder(const AttemptRecord& attempt) const {
   return *at;
 }
 
+Tick State::latest_end(const Job& job, Span time_limit, Tick start) const {
+  return start + time_limit + job.grace + config_.cleanup_bound;
+}
+
 Tick State::latest_end(const AttemptRecord& attempt) const {
   if (!attempt.staged()) return attempt.latest_end;
   const AttemptRecord* before = find(attempt.after);
   const JobRecord* record = find(attempt.id.unit.job);
   check(before != nullptr && record != nullptr, "a staged attempt follows nobody");
-  return latest_end(*before) + attempt.time_limit + (record->job.grace + config_.cleanup_bound);
+  return latest_end(record->job, attempt.time_limit, latest_end(*before));
 }
 
 Tick State::claims_end(const AttemptRecord& attempt) const {

@@ -200,10 +200,14 @@ class State {
   const JobRecord* find(JobId id) const;
   const AttemptRecord* find(const AttemptId& id) const;
   const AttemptRecord* live_attempt(const UnitId& unit) const;  // nothing when it has none
+  // Staged ones first: whoever stops them in this order does not start one by an end before it.
+  std::vector<const AttemptRecord*> live_attempts(JobId job) const;
   // The staged attempt that follows this one; nothing when there is none.
   const AttemptRecord* follower(const AttemptId& id) const;
   // The attempt that holds the claims which a staged one waits for; of any other, itself.
   const AttemptRecord& holder(const AttemptRecord& attempt) const;
+  // start + limit + grace + cleanup; never where the limit is none.
+  Tick latest_end(const Job& job, Span time_limit, Tick start) const;
   // When it ends at the latest; a staged one's time begins when the one before it has ended.
   Tick latest_end(const AttemptRecord& attempt) const;
   // When the claims come free at the latest: after the last that is staged on them.

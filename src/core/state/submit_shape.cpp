@@ -77,7 +77,7 @@ Result<Ok> check_group(const Job& job, const TaskGroup& group, const std::string
 
 Result<Ok> check_times(Facts facts, const Job& job, const std::string& who) {
   if (job.time_limit <= Span(0)) return wrong(who, "needs a time limit above zero");
-  if (job.time_limit > time_limit_max && job.time_limit != span_unlimited)
+  if (!is_time_limit(job.time_limit))
     return wrong(who, "has a time limit of more than a century; leave it out for none");
   if (job.grace < Span(0) || job.restart.backoff < Span(0) || job.restart.backoff_max < Span(0))
     return wrong(who, "has a negative grace or backoff");

@@ -200,7 +200,7 @@ struct World {
   AttemptId grant(const UnitId& unit, Allocation allocation) {
     const JobRecord* record = state.find(unit.job);
     Granted event{state.next_attempt(unit), std::move(allocation), record->job.time_limit,
-                  now + record->job.time_limit + record->job.grace + state.config().cleanup_bound};
+                  state.latest_end(record->job, record->job.time_limit, now)};
     const AttemptId id = event.attempt;
     apply(std::move(event));
     return id;
