@@ -119,7 +119,7 @@ inline Job shape_of(std::uint32_t number, Rng& rng) {
     const std::uint32_t nodes = 2u << rng.below(7);
     group.count = {nodes, nodes};
     group.tasks_per_node = 1;
-    job.topology.within = nodes <= 8 ? "rack" : (nodes <= 32 ? "block" : "");
+    job.topology.edit().within = nodes <= 8 ? "rack" : (nodes <= 32 ? "block" : "");
   }
   group.any_of.push_back(std::move(alternative));
   job.groups.push_back(std::move(group));

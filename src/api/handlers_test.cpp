@@ -433,7 +433,7 @@ TEST_F(Handlers, WhatIsSimulatedSaysSo) {
   const json devices = get("/v1/status")["devices"];
   EXPECT_EQ(devices["total"], 6);
   EXPECT_EQ(devices["simulated"], 4);
-  const auto wants = [](std::vector<DeviceRequest> devices_wanted) {
+  const auto wants = [](List<DeviceRequest> devices_wanted) {
     Resources out = core::testing::resources(1);
     out.devices = std::move(devices_wanted);
     return out;

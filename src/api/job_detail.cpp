@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::size_t attempts_shown_max = 16;
 
-std::string constraint_text(const std::vector<FeatureClause>& clauses) {
+std::string constraint_text(const List<FeatureClause>& clauses) {
   std::string text;
   for (const FeatureClause& clause : clauses) {
     if (!text.empty()) text += " | ";
@@ -17,7 +17,7 @@ std::string constraint_text(const std::vector<FeatureClause>& clauses) {
   return text;
 }
 
-std::optional<std::string> array_text(const std::vector<ArrayRange>& ranges) {
+std::optional<std::string> array_text(const List<ArrayRange>& ranges) {
   if (ranges.empty()) return {};
   std::string text;
   for (const ArrayRange& range : ranges) {
@@ -88,11 +88,11 @@ JobDetail plain_detail(const Lens& lens, const Job& job) {
   detail.exclusive = job.exclusive;
   detail.preemptible = job.preemptible;
   detail.grace = {job.grace};
-  detail.topology = job.topology;
-  detail.restart = restart_view(job.restart);
-  if (job.checkpoint.present)
+  detail.topology = *job.topology;
+  detail.restart = restart_view(*job.restart);
+  if (job.checkpoint->present)
     detail.checkpoint =
-        CheckpointView{job.checkpoint.signal, {job.checkpoint.grace}, {job.checkpoint.interval}};
+        CheckpointView{job.checkpoint->signal, {job.checkpoint->grace}, {job.checkpoint->interval}};
   return detail;
 }
 
@@ -101,8 +101,8 @@ JobDetail plain_detail(const Lens& lens, const Job& job) {
 JobDetail job_detail(const Lens& lens, const core::JobRecord& record) {
   JobDetail detail = plain_detail(lens, record.job);
   detail.job = job_view(lens, record);
-  detail.hold_reason = record.hold_reason;
-  detail.close_reason = record.close_reason;
+  detail.hold_reason = *record.hold_reason;
+  detail.close_reason = *record.close_reason;
   std::vector<std::uint64_t> ready(record.groups.size(), 0);
   const auto& attempts = lens.view.state.attempts();
   for (auto at = attempts.lower_bound({{record.job.id, 0, 0}, 0});
@@ -123,7 +123,7 @@ JobDetail job_detail(const Lens& lens, const HistoryJob& job) {
   return detail;
 }
 
-void add_payloads(Backend& backend, const std::vector<TaskGroup>& groups, JobDetail& detail) {
+void add_payloads(Backend& backend, const List<TaskGroup>& groups, JobDetail& detail) {
   for (std::size_t g = 0; g < groups.size() && g < detail.groups.size(); ++g) {
     const auto bytes = backend.payload(groups[g].payload);
     if (!bytes.ok()) continue;

@@ -28,7 +28,7 @@ struct AlternativeView {
   Bytes memory;
   Bytes scratch;
   std::vector<DeviceRequestView> devices;
-  std::vector<NamedCount> named;
+  List<NamedCount> named;
   std::uint32_t ports = 0;
   std::string constraint;
   Thousandths speed;
@@ -133,7 +133,7 @@ struct JobDetail {
   std::vector<AfterView> after;
   std::optional<Moment> begin;
   std::optional<Moment> deadline;
-  std::vector<std::string> exclude;
+  List<std::string> exclude;
   bool exclusive = false;
   bool preemptible = false;
   Seconds grace;
@@ -169,6 +169,6 @@ void describe(V& visit, Like<JobDetail> auto& detail) {
 JobDetail job_detail(const Lens& lens, const core::JobRecord& record);
 JobDetail job_detail(const Lens& lens, const HistoryJob& job);
 // Puts what each group runs into the detail; a payload that cannot be read is left out.
-void add_payloads(Backend& backend, const std::vector<TaskGroup>& groups, JobDetail& detail);
+void add_payloads(Backend& backend, const List<TaskGroup>& groups, JobDetail& detail);
 
 }  // namespace busbar::api

@@ -26,7 +26,7 @@ std::string noun_of(const std::string& resource, std::int64_t amount) {
 
 // "Held by root", "Held: a licence is missing".
 std::string held_line(const core::JobRecord& record) {
-  const std::string& why = record.hold_reason;
+  const std::string& why = *record.hold_reason;
   if (why.rfind("held ", 0) == 0) return "H" + why.substr(1);
   return why.empty() ? "Held" : "Held: " + why;
 }
@@ -77,7 +77,8 @@ void look_at_attempts(const Lens& lens, const core::JobRecord& record, JobView& 
   view.started = lens.moment_if(record.live > 0 ? started : record.started);
   for (const core::GroupRecord& group : record.groups) {
     std::size_t units = 0;
-    for (auto unit = group.units.begin(); unit != group.units.end() && units < 64; ++unit, ++units)
+    for (auto unit = group.units->begin(); unit != group.units->end() && units < 64;
+         ++unit, ++units)
       view.requeued = view.requeued || (unit->second.requeued && !unit->second.live);
   }
 }
@@ -167,7 +168,7 @@ std::optional<std::string> waiting_line(const core::JobRecord& record, const Ver
   if (record.waiting > 0 && !verdicts.empty()) {
     const core::Verdict& verdict = verdicts.front();
     const bool of_room = verdict.reason == core::Reason::resources;
-    if (verdict.reason != core::Reason::held || record.hold_reason.empty())
+    if (verdict.reason != core::Reason::held || record.hold_reason->empty())
       return short_reason(verdict) + (record.job.exclusive && of_room ? " (exclusive)" : "");
     return held_line(record);
   }

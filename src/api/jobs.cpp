@@ -295,7 +295,7 @@ Outcome show_job(const Call& call) {
   const std::string& ref = call.parameter("ref");
   std::optional<JobDetail> detail;
   std::optional<Error> refusal;
-  std::vector<TaskGroup> groups;
+  List<TaskGroup> groups;
   UserRef owner;
   looking(call.replica, call.backend, [&](const Lens& lens) {
     const auto id = resolve_job(lens.view.state, call.caller.user, ref);

@@ -71,7 +71,7 @@ void JsonOut::put_thousandths(std::int64_t value) {
   }
 }
 
-void JsonOut::put_labels(const std::vector<Label>& labels) {
+void JsonOut::put_labels(const List<Label>& labels) {
   text_ += '{';
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (i > 0) text_ += ',';

@@ -33,7 +33,7 @@ struct Thousandths {  // written as the number it is a thousandth of
   std::int64_t value = 0;
 };
 struct LabelMap {  // written as an object
-  std::vector<Label> labels;
+  List<Label> labels;
 };
 struct RawJson {  // JSON text already
   std::string text;
@@ -90,6 +90,8 @@ class JsonOut {
         write(value[i]);
       }
       text_ += ']';
+    } else if constexpr (IsBoxed<T>::value) {
+      write(*value);
     } else {
       const bool outer_first = first_;
       first_ = true;
@@ -111,7 +113,7 @@ class JsonOut {
   void put_string(std::string_view value);
   void put_moment(std::int64_t unix_ms);
   void put_thousandths(std::int64_t value);
-  void put_labels(const std::vector<Label>& labels);
+  void put_labels(const List<Label>& labels);
 
   std::string text_;
   bool first_ = true;

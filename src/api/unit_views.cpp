@@ -119,8 +119,8 @@ UnitRunView unit_run(const Lens& lens, const core::JobRecord& record, std::uint3
   UnitRunView run;
   run.group = record.job.groups[group].name;
   IndexRange range{index, index};
-  const auto own = units.units.find(index);
-  const bool has_record = own != units.units.end();
+  const auto own = units.units->find(index);
+  const bool has_record = own != units.units->end();
   if (has_record) {
     run.attempts = own->second.attempts;
     run.requeued = own->second.requeued;
@@ -143,8 +143,8 @@ UnitRunView unit_run(const Lens& lens, const core::JobRecord& record, std::uint3
     range.last = finished->range.last;
   }
   // A unit with a record of its own is an entry of its own.
-  const auto next_record = units.units.upper_bound(index);
-  if (next_record != units.units.end()) range.last = std::min(range.last, next_record->first - 1);
+  const auto next_record = units.units->upper_bound(index);
+  if (next_record != units.units->end()) range.last = std::min(range.last, next_record->first - 1);
   run.first = range.first;
   run.last = range.last;
   run.count = std::uint64_t{range.last} - range.first + 1;

@@ -123,7 +123,7 @@ UnitView unit_view(const Lens& lens, const UnitId& id) {
   if (view.run.state == RunState::pending)
     view.reason = waiting_line(record, verdicts_of(lens, record));
   if (view.run.state == RunState::cancelled && view.run.attempts == 0)
-    view.reason = record.close_reason;
+    view.reason = *record.close_reason;
   if (const core::UnitRecord* own = lens.view.state.find(id)) view.restarts = own->restarts;
   view.revision = lens.view.state.revision();
   return view;

@@ -148,7 +148,7 @@ struct ClaimView {
   Bytes memory;
   Bytes scratch;
   std::vector<DeviceHeldView> devices;
-  std::vector<NamedCount> named;
+  List<NamedCount> named;
   std::vector<std::uint32_t> ports;
   bool exclusive = false;
   Binding binding = Binding::counted;

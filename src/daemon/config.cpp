@@ -41,8 +41,7 @@ constexpr std::string_view limit_fields[] = {"default_time", "units_per_job", "l
 
 // A map of names to amounts, whose unit follows from the name, as quotas and named countables write
 // them.
-void read_amounts(const Field& field, Problems& problems, bool by_resource,
-                  std::vector<NamedCount>& out) {
+void read_amounts(const Field& field, Problems& problems, bool by_resource, List<NamedCount>& out) {
   if (!field.is(Kind::map)) return field.refuse(problems, "must be a map of names to amounts");
   out.clear();
   for (std::size_t i = 0; i < field->items.size(); ++i) {
@@ -243,7 +242,7 @@ std::string bytes_of(std::int64_t bytes) {
   return fmt::format("{}{}", bytes, units[unit]);
 }
 
-std::string amounts_of(const std::vector<NamedCount>& amounts, bool by_resource) {
+std::string amounts_of(const List<NamedCount>& amounts, bool by_resource) {
   std::string out = "{";
   for (const auto& amount : amounts) {
     const std::string value = !by_resource              ? fmt::format("{}", amount.count)

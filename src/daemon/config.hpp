@@ -45,7 +45,7 @@ Result<TcpAddress> tcp_address(const ListenConfig& listen);
 struct NodeConfig {
   std::string name;
   std::vector<std::string> features;
-  std::vector<NamedCount> resources;
+  List<NamedCount> resources;
   std::vector<std::string> topology;
   std::uint32_t port_first = 20000;
   std::uint32_t port_count = 1000;

@@ -51,7 +51,7 @@ topology_levels: [row, rack]
   EXPECT_EQ(config->node.processes_max, 4096U);
   EXPECT_EQ(config->node.features, (std::vector<std::string>{"avx", "fast"}));
   EXPECT_EQ(config->core.tenants[0].name, "blue");
-  const std::vector<NamedCount> quota = {{"cores", 8000}, {"gpu", 2500}, {"memory", 64LL << 30}};
+  const List<NamedCount> quota = {{"cores", 8000}, {"gpu", 2500}, {"memory", 64LL << 30}};
   EXPECT_EQ(config->core.tenants[1].quota, quota);
   EXPECT_EQ(config->core.default_time_limit, hours(1));
   EXPECT_EQ(config->history_keep, hours(90 * 24));

@@ -146,7 +146,7 @@ class ConstraintReader {
 
 }  // namespace
 
-Result<std::vector<FeatureClause>> parse_constraint(std::string_view text) {
+Result<List<FeatureClause>> parse_constraint(std::string_view text) {
   if (text.size() > text_bytes_max)
     return {Errc::invalid, fmt::format("{} characters are too many; at most {} are allowed",
                                        text.size(), text_bytes_max)};
@@ -155,7 +155,7 @@ Result<std::vector<FeatureClause>> parse_constraint(std::string_view text) {
     return {Errc::invalid,
             fmt::format("\"{}\" can never hold: it wants a feature both present and absent",
                         printable(text))};
-  std::vector<FeatureClause> out;
+  List<FeatureClause> out;
   for (Clause& clause : clauses) out.push_back({std::move(clause)});
   return out;
 }

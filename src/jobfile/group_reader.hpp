@@ -27,7 +27,7 @@ struct GroupResult {
 GroupResult read_group(const MapReader& fields, const GroupContext& context);
 
 // Resources, constraint and any_of, as the list of alternatives.
-std::vector<Alternative> read_alternatives(const MapReader& fields);
+List<Alternative> read_alternatives(const MapReader& fields);
 
 // The `ready:` probe; `ports` are those of the task.
 ReadyProbe read_ready(const Field& field, std::uint32_t ports, Problems& problems);

@@ -39,7 +39,7 @@ std::string name_of_file(std::string_view file_name) {
 }
 
 void read_topology(const MapReader& fields, Job& job) {
-  TopologyWish& wish = job.topology;
+  TopologyWish& wish = job.topology.edit();
   if (const Field within = fields.find("within")) {
     if (job.coupling == Coupling::loose)
       within.refuse(fields.problems(),
@@ -199,7 +199,7 @@ void read_checkpoint(const MapReader& fields, CheckpointRule& rule, std::string&
   }
 }
 
-void read_labels(const MapReader& fields, std::vector<Label>& out) {
+void read_labels(const MapReader& fields, List<Label>& out) {
   const Field field = fields.find("labels");
   if (!field) return;
   Problems& problems = fields.problems();
@@ -227,12 +227,13 @@ void read_labels(const MapReader& fields, std::vector<Label>& out) {
   std::sort(out.begin(), out.end(), [](const Label& a, const Label& b) { return a.key < b.key; });
 }
 
-void read_exclude(const MapReader& fields, std::vector<std::string>& out) {
-  if (!fields.get("exclude", out, excluded_max)) return;
-  for (const std::string& node : out)
+void read_exclude(const MapReader& fields, Job& job) {
+  std::vector<std::string> names;
+  if (!fields.get("exclude", names, excluded_max)) return;
+  for (const std::string& node : names)
     check_text(fields, "exclude", check_word(node, "a node's name"));
-  std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
+  std::sort(names.begin(), names.end());
+  job.exclude = {names.begin(), std::unique(names.begin(), names.end())};
 }
 
 class JobFileReader {
@@ -276,16 +277,16 @@ class JobFileReader {
     fields.get("coupling", job.coupling);
     read_topology(fields, job);
     read_times(fields, context_, job, warnings_);
-    read_exclude(fields, job.exclude);
+    read_exclude(fields, job);
     fields.get("exclusive", job.exclusive);
     fields.get("preemptible", job.preemptible);
     fields.get("hold", job.hold);
-    read_restart(fields, job.restart);
+    read_restart(fields, job.restart.edit());
     GroupContext group_context;
     group_context.file = &context_;
     group_context.coupling = job.coupling;
     group_context.warnings = &warnings_;
-    read_checkpoint(fields, job.checkpoint, group_context.checkpoint_directory);
+    read_checkpoint(fields, job.checkpoint.edit(), group_context.checkpoint_directory);
     read_labels(fields, job.labels);
     read_groups(fields, group_context, job);
   }

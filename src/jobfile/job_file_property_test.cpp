@@ -108,10 +108,11 @@ Written random_job() {
     out.line("after", fmt::format("[\"{}:any\"]", id));
   }
   if (coin()) {
-    job.restart = {true, coin(), false, false, {}, {75}, 9, seconds(number(0, 100)), minutes(10)};
+    job.restart =
+        RestartRule{true, coin(), false, false, {}, {75}, 9, seconds(number(0, 100)), minutes(10)};
     out.line("restart",
              fmt::format("{{on: [node, {}75], max: 9, backoff: {}}}",
-                         job.restart.on_oom ? "oom, " : "", job.restart.backoff.value / 1000));
+                         job.restart->on_oom ? "oom, " : "", job.restart->backoff.value / 1000));
   }
   TaskGroup& group = job.groups.emplace_back();
   write_resources(out, group);

@@ -78,11 +78,11 @@ TEST(JobFile, ResourcesInTheWordsOfUsers) {
   EXPECT_EQ(r.memory, gibibytes(64));
   EXPECT_EQ(r.scratch, gibibytes(1536));
   EXPECT_EQ(r.ports, 2u);
-  EXPECT_EQ(r.named, (std::vector<NamedCount>{{"a", 1}, {"matlab", 2}}));
+  EXPECT_EQ(r.named, (List<NamedCount>{{"a", 1}, {"matlab", 2}}));
 }
 
 TEST(JobFile, DevicesInTheWordsOfUsers) {
-  const std::vector<std::pair<std::string, std::vector<DeviceRequest>>> rows = {
+  const std::vector<std::pair<std::string, List<DeviceRequest>>> rows = {
       {"gpus: 2", {device("", 2)}},
       {"gpus: 0", {}},
       {"gpus: H100", {device("H100", 1)}},
@@ -107,18 +107,18 @@ TEST(JobFile, AlternativesStateWhatDiffers) {
       "any_of:\n  - {speed: 2.5}\n  - {gpus: 0, cores: 16, constraint: avx512}\n  - {gpu: 0.5}");
   ASSERT_EQ(group.any_of.size(), 3u);
   EXPECT_EQ(group.any_of[0].speed_milli, 2500u);
-  EXPECT_EQ(group.any_of[0].resources.devices, std::vector{device("H100", 1)});
-  EXPECT_EQ(group.any_of[0].constraint, (std::vector<FeatureClause>{{{"fast"}}}));
+  EXPECT_EQ(group.any_of[0].resources.devices, List<DeviceRequest>{device("H100", 1)});
+  EXPECT_EQ(group.any_of[0].constraint, (List<FeatureClause>{{{"fast"}}}));
   EXPECT_EQ(group.any_of[1].resources.devices.size(), 0u);
   EXPECT_EQ(group.any_of[1].resources.cores, whole_cores(16));
   EXPECT_EQ(group.any_of[1].resources.memory, gibibytes(8));
-  EXPECT_EQ(group.any_of[1].constraint, (std::vector<FeatureClause>{{{"avx512"}}}));
-  EXPECT_EQ(group.any_of[2].resources.devices, std::vector{device("", 1, 0, 500)});
+  EXPECT_EQ(group.any_of[1].constraint, (List<FeatureClause>{{{"avx512"}}}));
+  EXPECT_EQ(group.any_of[2].resources.devices, List<DeviceRequest>{device("", 1, 0, 500)});
   EXPECT_EQ(group.any_of[2].resources.ports, 1u);
 }
 
 TEST(JobFile, ConstraintsBecomeAnyOfAll) {
-  using Clauses = std::vector<FeatureClause>;
+  using Clauses = List<FeatureClause>;
   const std::vector<std::pair<std::string, Clauses>> rows = {
       {"avx512", {{{"avx512"}}}},
       {"avx512 & !old | gpu", {{{"!old", "avx512"}}, {{"gpu"}}}},
@@ -137,7 +137,7 @@ TEST(JobFile, ConstraintsBecomeAnyOfAll) {
 TEST(JobFile, ArraysAndTasks) {
   struct Row {
     std::string text;
-    std::vector<ArrayRange> ranges;
+    List<ArrayRange> ranges;
     std::uint32_t count, parallel;
   };
   const std::vector<Row> rows = {
@@ -196,9 +196,9 @@ TEST(JobFile, JobFields) {
   EXPECT_EQ(job.time_limit, minutes(150));
   EXPECT_EQ(job.grace, minutes(1));
   EXPECT_EQ(job.topology, (TopologyWish{"rack", true, "psu"}));
-  EXPECT_EQ(job.exclude, (std::vector<std::string>{"n1", "n2"}));
+  EXPECT_EQ(job.exclude, (List<std::string>{"n1", "n2"}));
   EXPECT_TRUE(job.exclusive && job.preemptible && job.hold);
-  EXPECT_EQ(job.labels, (std::vector<Label>{{"project", "melt"}, {"run", "7"}}));
+  EXPECT_EQ(job.labels, (List<Label>{{"project", "melt"}, {"run", "7"}}));
   EXPECT_EQ(job.checkpoint, (CheckpointRule{true, 10, minutes(2), minutes(10)}));
   const RestartRule restart{false, true, true, false, {11}, {3, 75}, 5, minutes(20), minutes(20)};
   EXPECT_EQ(job.restart, restart);
@@ -211,8 +211,8 @@ TEST(JobFile, RestartInShort) {
   EXPECT_EQ(job_of("restart: never").restart, never);
   EXPECT_EQ(job_of("restart: node").restart, RestartRule{});
   EXPECT_EQ(job_of("restart: {max: 3}").restart, RestartRule{});
-  EXPECT_TRUE(job_of("restart: [node, any]").restart.on_any);
-  EXPECT_EQ(job_of("restart: 75").restart.exit_codes, std::vector<std::int32_t>{75});
+  EXPECT_TRUE(job_of("restart: [node, any]").restart->on_any);
+  EXPECT_EQ(job_of("restart: 75").restart->exit_codes, std::vector<std::int32_t>{75});
   EXPECT_EQ(job_of("within: node\ncoupling: tight").topology, (TopologyWish{"node", false, ""}));
 }
 
@@ -284,16 +284,16 @@ TEST(JobFile, GroupsTakeWhatTheyLeaveOutFromTheJob) {
   const auto& groups = got.jobs.front().groups;
   ASSERT_EQ(groups.size(), 4u);
   EXPECT_EQ(groups[0].name, "learner");
-  EXPECT_EQ(groups[0].any_of.front().resources.devices, std::vector{device("H100", 2)});
+  EXPECT_EQ(groups[0].any_of.front().resources.devices, List<DeviceRequest>{device("H100", 2)});
   EXPECT_EQ(groups[0].any_of.front().resources.memory, gibibytes(4));
   EXPECT_EQ(groups[1].count, (CountRange{8, 8}));
-  EXPECT_EQ(groups[1].any_of.front().resources.devices, std::vector{device("", 1, 0, 500)});
+  EXPECT_EQ(groups[1].any_of.front().resources.devices, List<DeviceRequest>{device("", 1, 0, 500)});
   ASSERT_EQ(got.payloads.size(), 2u) << "equal payloads are stored once";
   EXPECT_EQ(groups[2].payload, groups[1].payload);
   const Payload learner = *decode_payload(got.payloads[0].bytes);
   EXPECT_EQ(learner.command, std::vector<std::string>{"./learn"});
   EXPECT_EQ(learner.run, "");
-  EXPECT_EQ(learner.environment, (std::vector<Label>{{"A", "1"}, {"B", "3"}}));
+  EXPECT_EQ(learner.environment, (List<Label>{{"A", "1"}, {"B", "3"}}));
 }
 
 TEST(JobFile, DependenciesByNameAndNumber) {
@@ -303,10 +303,10 @@ TEST(JobFile, DependenciesByNameAndNumber) {
       "name: prep\nrun: x\n---\nafter: prep:any\nrun: x\n");
   ASSERT_EQ(got.jobs.size(), 4u);
   EXPECT_EQ(got.jobs[1].after,
-            (std::vector<Dependency>{{DependencyKind::ok, JobId(0), 2, "prep"},
-                                     {DependencyKind::ready, JobId(0), 0, "serve"},
-                                     {DependencyKind::ok, JobId(1234), 0, "1234"},
-                                     {DependencyKind::failed, JobId(1234), 0, "1234"}}));
+            (List<Dependency>{{DependencyKind::ok, JobId(0), 2, "prep"},
+                              {DependencyKind::ready, JobId(0), 0, "serve"},
+                              {DependencyKind::ok, JobId(1234), 0, "1234"},
+                              {DependencyKind::failed, JobId(1234), 0, "1234"}}));
   EXPECT_EQ(got.jobs[3].after.front().kind, DependencyKind::any);
   EXPECT_EQ(got.jobs[3].name, "melt");
 }

@@ -76,8 +76,8 @@ bool read_device(const Field& field, Problems& problems, Parse parse, DeviceRequ
   return true;
 }
 
-std::vector<DeviceRequest> read_device_list(const Field& field, Problems& problems) {
-  std::vector<DeviceRequest> out;
+List<DeviceRequest> read_device_list(const Field& field, Problems& problems) {
+  List<DeviceRequest> out;
   const auto add = [&](const Field& item) {
     DeviceRequest request;
     if (read_device(item, problems, parse_devices, request) && request.count > 0)
@@ -165,7 +165,7 @@ void read_hardware(const MapReader& fields, Alternative& out) {
 
 }  // namespace
 
-std::vector<Alternative> read_alternatives(const MapReader& fields) {
+List<Alternative> read_alternatives(const MapReader& fields) {
   Alternative base;
   read_hardware(fields, base);
   fields.get("ports", base.resources.ports, 0, 64);
@@ -177,7 +177,7 @@ std::vector<Alternative> read_alternatives(const MapReader& fields) {
                                       found_many(*list.value, yaml::Kind::list), alternatives_max));
     return {base};
   }
-  std::vector<Alternative> out;
+  List<Alternative> out;
   for (std::size_t i = 0; i < list->items.size(); ++i) {
     const Field item = list.child(i);
     const MapReader map(*item.value, item.path, field_names(Scope::alternative), problems);

@@ -86,7 +86,7 @@ std::optional<std::int64_t> common_index(const ArrayRange& x, const ArrayRange& 
 }
 
 // An index that stands in two ranges.
-std::optional<std::int64_t> doubled_index(std::vector<ArrayRange> ranges) {
+std::optional<std::int64_t> doubled_index(List<ArrayRange> ranges) {
   std::sort(ranges.begin(), ranges.end(),
             [](const ArrayRange& a, const ArrayRange& b) { return a.first < b.first; });
   for (std::size_t i = 0; i < ranges.size(); ++i)

@@ -18,7 +18,7 @@ inline constexpr std::int64_t units_max = 1'000'000;  // of one job
 
 // "1-100%10", "1,3,7-9", "0-100:5".
 struct ArrayText {
-  std::vector<ArrayRange> ranges;
+  List<ArrayRange> ranges;
   std::uint32_t count = 0;     // indices in all, at least 1
   std::uint32_t parallel = 0;  // after '%'; 0: not stated
 };
@@ -38,7 +38,7 @@ Result<std::int32_t> parse_signal(std::string_view text);
 
 // "avx512 & !old | gpu" to any of all: at most 64 clauses of at most 32 terms. Terms are sorted,
 // doubles and clauses that cannot hold left out.
-Result<std::vector<FeatureClause>> parse_constraint(std::string_view text);
+Result<List<FeatureClause>> parse_constraint(std::string_view text);
 
 // "+10m", "now+1h" (relative), or a moment: RFC 3339, "2026-12-01 08:00" and "08:00" (the next one)
 // in this machine's time zone.

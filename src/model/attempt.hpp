@@ -64,7 +64,7 @@ struct Claim {
   Bytes scratch;
   std::vector<DeviceShare>
       devices;  // by ordinal; task t holds devices [t*k, (t+1)*k), k = per task
-  std::vector<NamedCount> named;
+  List<NamedCount> named;
   std::vector<std::uint32_t> ports;  // numbers on that node
   bool exclusive = false;            // the whole node, whatever the quantities say
   Binding binding = Binding::counted;

@@ -14,7 +14,7 @@ namespace busbar {
 struct TenantConfig {
   std::string name;
   std::uint32_t weight = 100;       // fair share
-  std::vector<NamedCount> quota;    // hard; names: cores (milli), memory (bytes), gpu (milli), a
+  List<NamedCount> quota;           // hard; names: cores (milli), memory (bytes), gpu (milli), a
                                     // device model (milli) or a named countable; absent: unlimited
   std::uint64_t running_max = 0;    // units with an attempt; 0: no limit
   std::uint64_t submitted_max = 0;  // units not yet ended; 0: no limit

@@ -131,7 +131,7 @@ void describe(V& visit, Like<ItemOfYesterday> auto& item) {
 struct ItemOfToday {
   std::uint32_t a = 1;
   std::string b = "default";
-  std::vector<NamedCount> c = {{"kept", 7}};
+  List<NamedCount> c = {{"kept", 7}};
   Span d = seconds(3);
 };
 template <class V>

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 #include <optional>
-#include <vector>
 
+#include "base/list.hpp"
 #include "model/describe.hpp"
 
 namespace busbar {
@@ -37,7 +37,7 @@ class IndexSet {
   // Smallest member >= from.
   std::optional<std::uint32_t> next(std::uint32_t from) const;
   IndexSet intersect(const IndexSet& other) const;
-  const std::vector<IndexRange>& ranges() const { return ranges_; }
+  const List<IndexRange>& ranges() const { return ranges_; }
 
   friend bool operator==(const IndexSet&, const IndexSet&) = default;
 
@@ -46,7 +46,7 @@ class IndexSet {
   friend void describe(V& visit, Like<IndexSet> auto& set) {
     visit("ranges", set.ranges_);
   }
-  std::vector<IndexRange> ranges_;
+  List<IndexRange> ranges_;
 };
 
 }  // namespace busbar

@@ -75,7 +75,7 @@ TEST(IndexSet, Table) {
   const struct {
     const char* what;
     std::vector<std::pair<char, IndexRange>> steps;
-    std::vector<IndexRange> expected;
+    List<IndexRange> expected;
   } rows[] = {
       {"empty", {}, {}},
       {"neighbours melt", {{'+', {1, 2}}, {'+', {3, 4}}}, {{1, 4}}},

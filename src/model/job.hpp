@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/boxed.hpp"
+#include "base/list.hpp"
 #include "model/ids.hpp"
 #include "model/index_set.hpp"
 #include "model/resources.hpp"
@@ -63,8 +65,8 @@ struct TaskGroup {
   std::uint32_t tasks_per_node = 0;  // 0: as many as fit
   std::uint32_t nodes = 0;           // exact number of nodes; 0: free
   std::uint32_t parallel = 0;        // loose: units running at once; 0: no limit
-  std::vector<ArrayRange> array;     // loose only; empty: the tasks are not an array
-  std::vector<Alternative> any_of;   // at least one
+  List<ArrayRange> array;            // loose only; empty: the tasks are not an array
+  List<Alternative> any_of;          // at least one
   Launcher launcher = Launcher::script;
   PayloadHash payload;
   bool has_ready_probe = false;
@@ -201,7 +203,7 @@ struct Job {
   std::string tenant;         // "" until decide puts the default in
   std::int32_t priority = 0;  // band; higher goes first
   Coupling coupling = Coupling::loose;
-  TopologyWish topology;
+  Boxed<TopologyWish> topology;
   Span time_limit = span_unlimited;
   Span grace = seconds(30);           // from SIGTERM to SIGKILL
   Span begin_after;                   // relative wish "begin: +10m"; zero: none
@@ -209,15 +211,15 @@ struct Job {
   std::int64_t deadline_unix_ms = 0;  // absolute; 0: none. The edge turns it into deadline_at
   Tick begin_at;                      // 0: at once
   Tick deadline_at = tick_never;
-  std::vector<Dependency> after;
-  std::vector<std::string> exclude;  // node names
-  bool exclusive = false;            // whole nodes
+  List<Dependency> after;
+  List<std::string> exclude;  // node names
+  bool exclusive = false;     // whole nodes
   bool preemptible = false;
   bool hold = false;  // submitted held
-  RestartRule restart;
-  CheckpointRule checkpoint;
-  std::vector<TaskGroup> groups;  // at least one
-  std::vector<Label> labels;
+  Boxed<RestartRule> restart;
+  Boxed<CheckpointRule> checkpoint;
+  List<TaskGroup> groups;  // at least one
+  List<Label> labels;
   friend bool operator==(const Job&, const Job&) = default;
 };
 template <class V>

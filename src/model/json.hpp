@@ -32,6 +32,8 @@ class JsonWriter {
       auto array = nlohmann::ordered_json::array();
       for (const auto& item : value) array.push_back(of(item));
       return array;
+    } else if constexpr (IsBoxed<T>::value) {
+      return of(*value);
     } else {
       JsonWriter writer;
       describe(writer, value);

@@ -48,7 +48,7 @@ bool device_matches(const DeviceRequest& request, const Device& device) {
          has_word(device.model, request.model);
 }
 
-bool features_match(const std::vector<FeatureClause>& constraint,
+bool features_match(const List<FeatureClause>& constraint,
                     const std::vector<std::string>& features) {
   if (constraint.empty()) return true;
   const auto holds = [&](const std::string& term) {

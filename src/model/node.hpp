@@ -76,7 +76,7 @@ struct Node {
   std::vector<Device> devices;
   std::vector<NumaDomain> numa;
   std::vector<std::string> features;  // sorted
-  std::vector<NamedCount> named;      // sorted by name
+  List<NamedCount> named;             // sorted by name
   std::vector<std::string>
       topology;                  // names of the enclosing parts, outermost first: {"row1", "rack7"}
   std::uint32_t port_first = 0;  // ports handed to jobs: [port_first, port_first + port_count)
@@ -110,7 +110,7 @@ void describe(V& visit, Like<Node> auto& node) {
 // Whether `request` accepts this device: model or vendor, memory, health.
 bool device_matches(const DeviceRequest& request, const Device& device);
 // Whether the features satisfy the constraint (see FeatureClause).
-bool features_match(const std::vector<FeatureClause>& constraint,
+bool features_match(const List<FeatureClause>& constraint,
                     const std::vector<std::string>& features);
 
 }  // namespace busbar

@@ -10,7 +10,7 @@ namespace busbar {
 namespace {
 
 Job job_17(Coupling coupling, std::uint32_t count, std::string group = {},
-           std::vector<ArrayRange> array = {}) {
+           List<ArrayRange> array = {}) {
   Job job;
   job.id = JobId(17);
   job.coupling = coupling;
@@ -187,7 +187,7 @@ TEST(Matching, DevicesByModelVendorMemoryAndHealth) {
 TEST(Matching, FeaturesByClauses) {
   const std::vector<std::string> features = {"avx512", "ib", "zen4"};
   const struct {
-    std::vector<FeatureClause> constraint;
+    List<FeatureClause> constraint;
     bool expected;
   } rows[] = {
       {{}, true},

@@ -40,7 +40,7 @@ struct Payload {
   std::string run;                   // a shell script; its own #! line or /bin/sh
   std::vector<std::string> command;  // or an argument vector, without a shell
   std::string setup;  // script run before it, once per node; failure fails the attempt
-  std::vector<Label> environment;
+  List<Label> environment;
   std::string working_directory;     // absolute
   std::string output;                // pattern with %j %a %x %r(rank) %n(attempt); "" default
   std::string error;                 // "" joins output

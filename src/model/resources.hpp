@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/list.hpp"
 #include "base/units.hpp"
 #include "model/describe.hpp"
 
@@ -51,8 +52,8 @@ struct Resources {
   MilliCores cores{1000};
   Bytes memory;
   Bytes scratch;
-  std::vector<DeviceRequest> devices;
-  std::vector<NamedCount> named;
+  List<DeviceRequest> devices;
+  List<NamedCount> named;
   std::uint32_t ports = 0;
   friend bool operator==(const Resources&, const Resources&) = default;
 };
@@ -82,7 +83,7 @@ void describe(V& visit, Like<FeatureClause> auto& clause) {
 // One way to satisfy a task group; a group lists them in the order of preference.
 struct Alternative {
   Resources resources;
-  std::vector<FeatureClause> constraint;
+  List<FeatureClause> constraint;
   std::uint32_t speed_milli = 1000;  // stated relative speed; 1000 is the reference
   friend bool operator==(const Alternative&, const Alternative&) = default;
 };

@@ -42,6 +42,8 @@ class RandomFill {
       value.clear();
       for (std::uint64_t left = rng_.below(items_max_ + 1); left > 0; --left)
         fill(value.emplace_back());
+    } else if constexpr (IsBoxed<T>::value) {
+      fill(value.edit());
     } else {
       describe(*this, value);
     }

@@ -13,8 +13,10 @@
 #include <variant>
 #include <vector>
 
+#include "base/boxed.hpp"
 #include "base/codec.hpp"
 #include "base/ids.hpp"
+#include "base/list.hpp"
 #include "base/units.hpp"
 #include "model/describe.hpp"
 
@@ -34,6 +36,12 @@ template <class T>
 struct IsVector : std::false_type {};
 template <class T>
 struct IsVector<std::vector<T>> : std::true_type {};
+template <class T>
+struct IsVector<List<T>> : std::true_type {};
+template <class T>
+struct IsBoxed : std::false_type {};
+template <class T>
+struct IsBoxed<Boxed<T>> : std::true_type {};
 
 class BinaryWriter {
  public:
@@ -58,6 +66,8 @@ class BinaryWriter {
     } else if constexpr (IsVector<T>::value) {
       out_.put_unsigned(value.size());
       for (const auto& item : value) write(item);
+    } else if constexpr (IsBoxed<T>::value) {
+      write(*value);
     } else {
       const std::size_t mark = out_.open_record();
       describe(*this, value);
@@ -113,6 +123,10 @@ class BinaryReader {
       value.clear();
       value.reserve(count < 4096 ? count : 4096);
       for (std::uint64_t i = 0; i < count && in_.ok(); ++i) read(value.emplace_back());
+    } else if constexpr (IsBoxed<T>::value) {
+      typename T::value_type inner;
+      read(inner);
+      value = std::move(inner);
     } else {
       BinaryReader record(in_.get_record());
       describe(record, value);

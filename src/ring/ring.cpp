@@ -31,8 +31,8 @@ bool is_report(const Command& command) {
 // itself gets its checkpoint's grace before its own; the engine uses the surplus as the lead.
 Span end_grace(const Job& job, StopCause cause) {
   const bool again = cause == StopCause::preempt || cause == StopCause::requeue;
-  const bool saves = job.checkpoint.present && job.checkpoint.signal != 0;
-  return again && saves ? job.grace + job.checkpoint.grace : job.grace;
+  const bool saves = job.checkpoint->present && job.checkpoint->signal != 0;
+  return again && saves ? job.grace + job.checkpoint->grace : job.grace;
 }
 
 std::vector<PayloadBlob> take_payloads(Command& command) {

@@ -296,7 +296,7 @@ TEST(Ring, WhoIsToSaveItselfGetsTheCheckpointsGraceBeforeItsOwn) {
     Loop loop;
     Job job = loose("a");
     job.grace = seconds(20);
-    job.checkpoint = {row.present, row.signal, minutes(2), {}};
+    job.checkpoint = CheckpointRule{row.present, row.signal, minutes(2), {}};
     run_one(loop, job);
     loop.tell(row.requeue ? Command(RequeueUnits{all_of(1), user()})
                           : Command(CancelUnits{all_of(1), user(), ""}));
@@ -436,7 +436,7 @@ TEST(Ring, TheSameCommandsAtTheSameTicksGiveTheSameBytes) {
 TEST(RingHistory, OneRowForEachAttemptThatEnded) {
   Loop loop;
   Job job = loose("a", 1, core::testing::resources(2, gibibytes(3)));
-  job.restart.exit_codes = {75};
+  job.restart.edit().exit_codes = {75};
   loop.tell(submit(job));
   loop.settle();
   const Tick granted = loop.clock.at;

@@ -80,8 +80,8 @@ Job Workload::job(std::uint32_t position, std::uint32_t documents) {
   if (job.coupling == Coupling::extreme && job.groups[0].any_of[0].resources.devices.empty())
     job.coupling = Coupling::tight;
   if (job.coupling == Coupling::tight && rng_.chance(1, 3))
-    job.topology = {"rack", rng_.chance(1, 2), ""};
-  if (job.coupling == Coupling::tight && rng_.chance(1, 8)) job.topology.spread = "rack";
+    job.topology = TopologyWish{"rack", rng_.chance(1, 2), ""};
+  if (job.coupling == Coupling::tight && rng_.chance(1, 8)) job.topology.edit().spread = "rack";
   if (rng_.chance(9, 10))
     job.time_limit = Span(static_cast<std::int64_t>(20'000 + rng_.below(400'000)));
   else
@@ -89,12 +89,12 @@ Job Workload::job(std::uint32_t position, std::uint32_t documents) {
   job.grace = Span(static_cast<std::int64_t>(rng_.below(20'000)));
   job.exclusive = rng_.chance(1, 15);
   job.hold = rng_.chance(1, 20);
-  job.restart.on_any = rng_.chance(1, 4);
-  job.restart.on_oom = rng_.chance(1, 8);
-  job.restart.max = static_cast<std::uint32_t>(rng_.below(4));
-  job.restart.backoff = seconds(2);
+  job.restart.edit().on_any = rng_.chance(1, 4);
+  job.restart.edit().on_oom = rng_.chance(1, 8);
+  job.restart.edit().max = static_cast<std::uint32_t>(rng_.below(4));
+  job.restart.edit().backoff = seconds(2);
   if (rng_.chance(1, 20)) job.exclude = {"n1"};
-  if (rng_.chance(1, 8)) job.checkpoint = {true, 10, seconds(10), {}};
+  if (rng_.chance(1, 8)) job.checkpoint = CheckpointRule{true, 10, seconds(10), {}};
   if (rng_.chance(1, 12)) job.begin_at = now_ + seconds(static_cast<std::int64_t>(rng_.below(900)));
   if (rng_.chance(1, 25))
     job.deadline_at = now_ + minutes(static_cast<std::int64_t>(5 + rng_.below(60)));

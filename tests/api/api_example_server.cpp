@@ -40,8 +40,8 @@ void fill(TestBackend& backend, const std::string& folder) {
   resources.ports = 1;
   Job train = loose("train", 1, resources);
   train.labels = {{"project", "alpha"}};
-  train.checkpoint.present = true;
-  train.restart.exit_codes = {3};
+  train.checkpoint.edit().present = true;
+  train.restart.edit().exit_codes = {3};
   backend.add_job(train);
   const AttemptId running = backend.grant(unit(1), n1);
   backend.run(running);

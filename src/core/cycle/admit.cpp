@@ -60,7 +60,7 @@ std::uint64_t tenant_room(const Scratch& scratch, TenantId tenant) {
 
 std::vector<std::uint32_t> backing_off(const GroupRecord& group, Tick now) {
   std::vector<std::uint32_t> later;
-  for (const auto& [index, unit] : group.units)
+  for (const auto& [index, unit] : *group.units)
     if (!unit.live && unit.not_before > now && group.waiting.contains(index))
       later.push_back(index);
   return later;

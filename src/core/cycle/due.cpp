@@ -57,7 +57,7 @@ Tick next_due(const State& state, Tick now) {
     earliest.offer(record.job.deadline_at);
     if (record.waiting > 0) earliest.offer(record.job.begin_at);
     for (const auto& group : record.groups)
-      for (const auto& [unit, again] : group.units)
+      for (const auto& [unit, again] : *group.units)
         if (!again.live && group.waiting.contains(unit)) earliest.offer(again.not_before);
   }
   return earliest.due;

@@ -200,7 +200,7 @@ TEST(LaunchAhead, WhatIsStagedIsTakenBackWhenOthersWouldWaitForIt) {
     EXPECT_EQ(world.index, Index(world.world.state)) << row.when;
     const JobRecord& record = *world.world.state.find(JobId(1));
     EXPECT_EQ(record.waiting, 16U) << row.when;
-    EXPECT_EQ(record.end_reason, "") << "it says nothing of how the job went";
+    EXPECT_EQ(*record.end_reason, "") << "it says nothing of how the job went";
   }
 }
 

@@ -141,7 +141,7 @@ bool Walk::admit(CohortWalk& walk, const JobRecord& record) {
   for (auto it = context_.started.lower_bound(UnitId{walk.id.job, walk.id.group, 0});
        it != context_.started.end() && it->job == walk.id.job && it->group == walk.id.group; ++it)
     walk.started += 1;  // due promises
-  if (!group.units.empty()) walk.backing_off = backing_off(group, context_.view.now);
+  if (!group.units->empty()) walk.backing_off = backing_off(group, context_.view.now);
   return true;
 }
 

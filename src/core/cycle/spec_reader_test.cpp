@@ -155,9 +155,10 @@ class Spec {
       if (key == "exclude") out.exclude = {value};
       if (key == "begin") out.begin_at = at(value);
       if (key == "deadline") out.deadline_at = at(value);
-      if (key == "spread") out.topology.spread = value;
-      if (key == "within") out.topology.within = value;
-      if (key == "required") out.topology.required = true, out.topology.within = value;
+      if (key == "spread") out.topology.edit().spread = value;
+      if (key == "within") out.topology.edit().within = value;
+      if (key == "required")
+        out.topology.edit().required = true, out.topology.edit().within = value;
       if (key == "after") out.after.push_back(dependency(value));
     }
     shape(options, out, group);

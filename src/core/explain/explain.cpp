@@ -8,7 +8,7 @@ namespace busbar::core {
 namespace {
 
 bool is_named(const State& state, const Job* job, const std::string& resource) {
-  const auto has = [&](const std::vector<NamedCount>& named) {
+  const auto has = [&](const List<NamedCount>& named) {
     return std::any_of(named.begin(), named.end(),
                        [&](const NamedCount& each) { return each.name == resource; });
   };
@@ -277,7 +277,7 @@ std::string drained_text(const State& state, const Verdict& verdict) {
 
 std::string backoff_text(const JobRecord* record, const Verdict& verdict, Tick now) {
   std::string text = "failed before";
-  if (record != nullptr && !record->end_reason.empty()) text += " (" + record->end_reason + ")";
+  if (record != nullptr && !record->end_reason->empty()) text += " (" + *record->end_reason + ")";
   return text + " and is tried again " + in_text(verdict.start_estimate, now);
 }
 
@@ -285,10 +285,10 @@ std::string backoff_text(const JobRecord* record, const Verdict& verdict, Tick n
 
 std::string held_text(const JobRecord& record) {
   std::string text = "held";
-  if (record.hold_reason.rfind(text, 0) == 0) {
-    text = record.hold_reason;
-  } else if (!record.hold_reason.empty()) {
-    text += ": " + record.hold_reason;
+  if (record.hold_reason->rfind(text, 0) == 0) {
+    text = *record.hold_reason;
+  } else if (!record.hold_reason->empty()) {
+    text += ": " + *record.hold_reason;
   }
   return text + "; 'busbar release " + held_reference(record) + "' lets it go";
 }

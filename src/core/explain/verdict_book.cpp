@@ -68,7 +68,7 @@ std::vector<Verdict> VerdictBook::of(const State& state, const Index& index, con
       if (!later.empty()) {
         Verdict verdict = of_cohort(cohort, later.size(), Reason::backoff);
         for (const std::uint32_t at : later)
-          verdict.start_estimate = std::min(verdict.start_estimate, group.units.at(at).not_before);
+          verdict.start_estimate = std::min(verdict.start_estimate, group.units->at(at).not_before);
         out.push_back(std::move(verdict));
       }
       const std::uint64_t left = group.waiting.size() - later.size();

@@ -6,7 +6,7 @@ namespace busbar::core {
 
 Found Search::run_single() {
   const std::uint32_t group = ask_.unit.group;
-  if (!ask_.job->topology.spread.empty()) count_spread();
+  if (!ask_.job->topology->spread.empty()) count_spread();
   const auto& any_of = ask_.job->groups[group].any_of;
   for (std::uint32_t a = 0; a < any_of.size(); ++a) {
     Allocation allocation = best_node(a);
@@ -22,7 +22,7 @@ Found Search::run_single() {
 void Search::count_spread() {
   const auto count = [&](const std::vector<Claim>& claims) {
     for (const auto& claim : claims)
-      spread_used_[part_of(claim.node, ask_.job->topology.spread)] += 1;
+      spread_used_[part_of(claim.node, ask_.job->topology->spread)] += 1;
   };
   const auto& attempts = scratch_.index().attempts();
   for (auto it = attempts.lower_bound(AttemptId{UnitId{ask_.job->id, 0, 0}, 0});
@@ -75,7 +75,7 @@ std::optional<Candidate> Search::best_of_hardware(const Buckets& buckets, const 
       const Score score = score_of(candidate, group, alternative, 1);
       std::uint32_t used = 0;
       if (spreads) {
-        const auto part = spread_used_.find(part_of(slot.node, ask_.job->topology.spread));
+        const auto part = spread_used_.find(part_of(slot.node, ask_.job->topology->spread));
         used = part == spread_used_.end() ? 0 : part->second;
       }
       const bool better =

@@ -5,8 +5,7 @@
 namespace busbar::core {
 namespace {
 
-void add_named(std::vector<NamedCount>& free, const std::vector<NamedCount>& claimed,
-               std::int64_t sign) {
+void add_named(List<NamedCount>& free, const List<NamedCount>& claimed, std::int64_t sign) {
   for (const auto& claim : claimed)
     for (auto& named : free)
       if (named.name == claim.name) named.count += sign * claim.count;
@@ -83,7 +82,7 @@ bool holds(const NodeFree& free, const Node& node, const Claim& claim, std::uint
   });
 }
 
-std::int64_t count_of(const std::vector<NamedCount>& named, const std::string& name) {
+std::int64_t count_of(const List<NamedCount>& named, const std::string& name) {
   for (const auto& entry : named)
     if (entry.name == name) return entry.count;
   return 0;

@@ -20,7 +20,7 @@ struct NodeFree {
   Bytes memory;
   Bytes scratch;
   std::vector<MilliDevices> devices;  // by ordinal: free thousandths; 0 where the device failed
-  std::vector<NamedCount> named;      // as in Node::named
+  List<NamedCount> named;             // as in Node::named
   IndexSet ports_taken;
   std::uint32_t claims = 0;     // on it
   std::uint32_t exclusive = 0;  // of these, how many hold the whole node
@@ -37,6 +37,6 @@ void keep_smaller(NodeFree& free, const NodeFree& other);
 bool holds(const NodeFree& free, const Node& node, const Claim& claim, std::uint32_t own);
 
 // Count of `name` among sorted named countables; 0 when it is not there.
-std::int64_t count_of(const std::vector<NamedCount>& named, const std::string& name);
+std::int64_t count_of(const List<NamedCount>& named, const std::string& name);
 
 }  // namespace busbar::core

@@ -33,7 +33,7 @@ Found Search::run_gang() {
 // One model of device, and one link domain unless a required level stands for it. A job without
 // devices, or with one device in all, has no rule but its single node.
 bool Search::run_extreme() {
-  const TopologyWish& wish = ask_.job->topology;
+  const TopologyWish& wish = *ask_.job->topology;
   const bool inside_level = wish.required && depth_of(wish.within) > 0;
   std::uint64_t devices = 0;
   for (const auto& group : ask_.job->groups)
@@ -92,13 +92,13 @@ bool Search::place_gang(std::uint32_t alternatives) {
 
 // The largest part of the topology that the job may span, as a depth of NodeShape::parts.
 std::size_t Search::outermost() const {
-  const TopologyWish& wish = ask_.job->topology;
+  const TopologyWish& wish = *ask_.job->topology;
   return wish.required && !wish.within.empty() ? depth_of(wish.within) : whole_cluster;
 }
 
 // The largest size, in the smallest part that holds it.
 bool Search::place_whole() {
-  const bool spread = !ask_.job->topology.spread.empty();
+  const bool spread = !ask_.job->topology->spread.empty();
   const std::size_t most = outermost();
   std::size_t deepest = most;  // spread means apart: no smaller part is sought
   if (!spread)
@@ -209,7 +209,7 @@ bool Search::place_in(const std::vector<NodeId>& nodes, Size size) {
 
 bool Search::place_group(std::uint32_t g, const std::vector<NodeId>& nodes, Size size) {
   const TaskGroup& group = ask_.job->groups[g];
-  const bool spread = !ask_.job->topology.spread.empty();
+  const bool spread = !ask_.job->topology->spread.empty();
   for (std::uint32_t a = 0; a < group.any_of.size() && a < alternatives_; ++a) {
     std::uint32_t most = group.count.max;
     const Seats seats = seats_of(g, a, nodes);
@@ -249,8 +249,8 @@ Search::Seats Search::seats_of(std::uint32_t g, std::uint32_t a, const std::vect
     seat.cap = tasks_on(candidate, g, a, group.count.max);
     if (seat.cap == 0) continue;
     seat.score = score_of(candidate, g, a, 1);
-    if (!ask_.job->topology.spread.empty())
-      seat.spread_part = part_of(node, ask_.job->topology.spread);
+    if (!ask_.job->topology->spread.empty())
+      seat.spread_part = part_of(node, ask_.job->topology->spread);
     seats.push_back(seat);
   }
   return seats;

@@ -62,7 +62,7 @@ std::uint32_t largest_fit(const State& state, const Job& job, std::uint32_t grou
 }
 
 std::string together(const Job& job) {
-  if (job.topology.required) return fmt::format("inside one {}", job.topology.within);
+  if (job.topology->required) return fmt::format("inside one {}", job.topology->within);
   if (job.coupling == Coupling::extreme) return "inside one link domain";
   return "at once";
 }

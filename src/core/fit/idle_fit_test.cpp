@@ -49,7 +49,7 @@ TEST(IdleFit, AnExclusiveNodeCountsWholeAgainstTheQuota) {
 TEST(IdleFit, AGangIsProvenInItsPartOfTheTopology) {
   Job job = gang("a", 12);
   EXPECT_EQ(cluster().refusal(submission(job)), "");
-  job.topology = {"rack", true, ""};
+  job.topology = TopologyWish{"rack", true, ""};
   EXPECT_NE(cluster().refusal(submission(job)), "");
   job.groups[0].count = {8, 8};
   EXPECT_EQ(cluster().refusal(submission(job)), "");

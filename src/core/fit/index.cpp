@@ -141,7 +141,7 @@ void IndexWriter::rebuild() {
   for (const auto& [id, record] : after.jobs()) {
     refresh_job(id);
     for (std::uint32_t g = 0; g < record.groups.size(); ++g)
-      if (!record.groups[g].units.empty())
+      if (!record.groups[g].units->empty())
         refresh_retries(id, g, IndexRange{0, std::numeric_limits<std::uint32_t>::max()});
   }
   rebuilding = false;

@@ -171,7 +171,7 @@ class Index {
     bool ended_all = false;  // these three are what dependents look at
     bool failed = false;
     bool ready = false;
-    std::vector<GroupEntry> groups;
+    List<GroupEntry> groups;
     std::int64_t unit_key = 0;
     Span hold;
     Tick deadline = tick_never;

@@ -150,8 +150,8 @@ void IndexWriter::refresh_retries(JobId job, std::uint32_t group, IndexRange ran
   const JobRecord* record = after.find(job);
   if (record == nullptr) return;
   const GroupRecord& units = record->groups[group];
-  for (auto unit = units.units.lower_bound(range.first);
-       unit != units.units.end() && unit->first <= range.last; ++unit) {
+  for (auto unit = units.units->lower_bound(range.first);
+       unit != units.units->end() && unit->first <= range.last; ++unit) {
     const UnitRecord& again = unit->second;
     if (again.live || again.not_before.value == 0 || !units.waiting.contains(unit->first)) continue;
     const UnitId id{job, group, unit->first};

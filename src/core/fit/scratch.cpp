@@ -17,7 +17,7 @@ Ask make_ask(const State& state, const UnitId& unit, std::uint64_t unit_class, T
   ask.job = &record->job;
   ask.unit = unit;
   ask.tenant = record->tenant;
-  const auto& units = record->groups[unit.group].units;
+  const auto& units = *record->groups[unit.group].units;
   const auto again = units.find(unit.index);
   ask.attempt = again == units.end() ? 1 : again->second.attempts + 1;
   ask.unit_class = unit_class;

@@ -23,7 +23,7 @@ std::uint64_t unit_class(const Job& job, std::uint32_t group) {
   out.write(job.topology);
   out.write(job.exclude);
   out.write(job.exclusive);
-  if (loose && !job.topology.spread.empty())
+  if (loose && !job.topology->spread.empty())
     out.write(job.id);  // spread counts its own job's units
   if (loose) {
     add_group(out, job.groups[group], true);

@@ -80,7 +80,7 @@ Launch make_launch(const State& state, const AttemptRecord& attempt,
   out.restarts = unit_record->ran;
   out.time_limit = attempt.time_limit;
   out.grace = job.grace;
-  out.checkpoint = job.checkpoint;
+  out.checkpoint = *job.checkpoint;
   for (std::uint32_t g = 0; g < job.groups.size(); ++g)
     out.groups.push_back(launch_group(job.groups[g], g, attempt.allocation));
   for (const auto& claim : attempt.allocation.claims)

@@ -42,15 +42,17 @@ bool really_ran(const AttemptRecord& attempt, const Exit& exit) {
 // Closes [range.first, range.last]; units that were tried before keep their attempt numbers.
 void finish_range(GroupRecord& units, IndexRange range, RunState state) {
   std::uint32_t first = range.first;
-  auto it = units.units.lower_bound(range.first);
-  while (it != units.units.end() && it->first <= range.last) {
+  auto& tried = units.units.edit();
+  auto it = tried.lower_bound(range.first);
+  while (it != tried.end() && it->first <= range.last) {
     const std::uint32_t index = it->first;
     if (first < index) insert_finished(units.finished, {{first, index - 1}, state, 0, 0});
     insert_finished(units.finished,
                     {{index, index}, state, 0, it->second.attempts, it->second.ran});
     first = index + 1;
-    it = units.units.erase(it);
+    it = tried.erase(it);
   }
+  if (tried.empty()) units.units = {};
   if (first <= range.last) insert_finished(units.finished, {{first, range.last}, state, 0, 0});
 }
 
@@ -144,7 +146,7 @@ void StateWriter::operator()(const Submitted& event) {
     name_tenant(record);
     record.submitted = now;
     record.groups.resize(submitted.groups.size());
-    if (submitted.hold) record.hold_reason = "submitted held";
+    if (submitted.hold) record.hold_reason = std::string("submitted held");
     std::uint64_t units = 0;
     for (std::uint32_t g = 0; g < submitted.groups.size(); ++g) {
       const std::uint32_t count = unit_count(submitted, g);
@@ -229,11 +231,13 @@ void StateWriter::operator()(const UnitsReleased& event) {
   JobRecord& record = job(event.job);
   GroupRecord& units = group(record, event.group);
   const std::uint64_t count = move_units(event.indices, units.held, units.waiting);
-  for (const auto& range : event.indices.ranges()) {
-    for (auto it = units.units.lower_bound(range.first);
-         it != units.units.end() && it->first <= range.last; ++it)
-      it->second.launch_failures = 0;
-  }
+  if (!units.units->empty())
+    for (const auto& range : event.indices.ranges()) {
+      auto& tried = units.units.edit();
+      for (auto it = tried.lower_bound(range.first); it != tried.end() && it->first <= range.last;
+           ++it)
+        it->second.launch_failures = 0;
+    }
   record.held -= count;
   record.waiting += count;
 }
@@ -256,7 +260,7 @@ void StateWriter::operator()(const UnitsRequeued& event) {
         again.attempts = run.attempts;
         again.ran = run.ran;
         again.requeued = true;
-        units.units.emplace(static_cast<std::uint32_t>(index), again);
+        units.units.edit().emplace(static_cast<std::uint32_t>(index), again);
       }
     }
     units.waiting.insert(range);
@@ -268,7 +272,7 @@ void StateWriter::operator()(const UnitsRequeued& event) {
   record.exit_code = worst_code(record);
   if (record.ended != Tick(0)) record.started = Tick(0);
   record.end_state = RunState::completed;
-  record.end_reason.clear();
+  record.end_reason = {};
   record.ended = Tick(0);
   tenant_of(record).submitted += count;
   depend(record);
@@ -304,7 +308,7 @@ void StateWriter::operator()(const Granted& event) {
     check(claim.node.value > 0 && claim.node.value <= state.nodes_.size(),
           "a claim on a node that State does not hold");
   units.waiting.erase(unit.index);
-  UnitRecord& mine = units.units[unit.index];
+  UnitRecord& mine = units.units.edit()[unit.index];
   mine.attempts += 1;
   check(mine.attempts == event.attempt.number, "attempts of a unit are counted one by one");
   mine.not_before = Tick(0);
@@ -408,15 +412,15 @@ void StateWriter::operator()(const Ended& event) {
   GroupRecord& units = group(record, event.attempt.unit.group);
   const AttemptRecord ended = attempt(event.attempt);
   if (ended.ready) record.ready -= 1;
-  if (really_ran(ended, event.exit)) units.units[event.attempt.unit.index].ran += 1;
+  if (really_ran(ended, event.exit)) units.units.edit()[event.attempt.unit.index].ran += 1;
   state.attempts_.erase(event.attempt);
   pass_on(record, units, ended);
   TenantRecord& tenant = tenant_of(record);
   add_charge(tenant, event.charge);
-  const bool was_requeued = units.units[event.attempt.unit.index].requeued;
+  const bool was_requeued = units.units->at(event.attempt.unit.index).requeued;
   end_live(record, units, event);
   if (ended.stop == StopCause::revoke && event.next != UnitNext::closed)
-    units.units[event.attempt.unit.index].requeued = was_requeued;
+    units.units.edit()[event.attempt.unit.index].requeued = was_requeued;
   if (event.next == UnitNext::closed) tenant.submitted -= 1;
   settle(record);
 }
@@ -424,8 +428,9 @@ void StateWriter::operator()(const Ended& event) {
 // The unit leaves `live` for where event.next says.
 void StateWriter::end_live(JobRecord& record, GroupRecord& units, const Ended& event) {
   const std::uint32_t index = event.attempt.unit.index;
-  const auto it = units.units.find(index);
-  check(it != units.units.end() && it->second.live, "a unit ended that is not live");
+  auto& tried = units.units.edit();
+  const auto it = tried.find(index);
+  check(it != tried.end() && it->second.live, "a unit ended that is not live");
   check(it->second.attempts == event.attempt.number, "a unit's older attempt ended");
   units.live -= 1;
   record.live -= 1;
@@ -434,7 +439,8 @@ void StateWriter::end_live(JobRecord& record, GroupRecord& units, const Ended& e
     insert_finished(
         units.finished,
         {{index, index}, event.state, event.exit.code, it->second.attempts, it->second.ran});
-    units.units.erase(it);
+    tried.erase(it);
+    if (tried.empty()) units.units = {};
     (event.state == RunState::completed ? record.completed : record.failed) += 1;
     record.exit_code = std::max(record.exit_code, event.exit.code);
     return;
@@ -575,7 +581,7 @@ void StateWriter::count_attempts_from(const AttemptId& seen) {
     insert_finished(units.finished, run);
   }
   if (!units.waiting.contains(index) && !units.held.contains(index)) return;
-  UnitRecord& unit = units.units[index];
+  UnitRecord& unit = units.units.edit()[index];
   unit.attempts = std::max(unit.attempts, seen.number);
 }
 

@@ -65,7 +65,7 @@ TEST(Apply, AMillionWaitingUnitsCloseAsOneInterval) {
   EXPECT_EQ(job_state(*record), RunState::cancelled);
   w.apply(UnitsRequeued{JobId(1), 0, IndexSet(10, 999'999), "ada"});
   EXPECT_EQ(record->waiting, 999'990u);
-  EXPECT_TRUE(record->groups[0].units.empty());
+  EXPECT_TRUE(record->groups[0].units->empty());
   EXPECT_EQ(w.broken, "");
 }
 

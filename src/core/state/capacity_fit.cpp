@@ -23,7 +23,7 @@ void bound(std::uint64_t& tasks, std::int64_t have, std::int64_t each) {
   if (each > 0) tasks = std::min<std::uint64_t>(tasks, static_cast<std::uint64_t>(have / each));
 }
 
-std::uint64_t tasks_by_devices(const std::vector<DeviceRequest>& requests, const Node& node) {
+std::uint64_t tasks_by_devices(const List<DeviceRequest>& requests, const Node& node) {
   std::uint64_t tasks = no_bound;
   std::int64_t each = 0;
   for (const auto& request : requests) {
@@ -150,9 +150,9 @@ std::uint64_t tasks_on(const Alternative& alternative, const Node& node) {
 PartFit best_part(const State& state, const Job& job, const TaskGroup& group,
                   const Alternative& alternative) {
   const bool extreme = job.coupling == Coupling::extreme;
-  const std::string level = extreme                 ? "node"
-                            : job.topology.required ? job.topology.within
-                                                    : std::string();
+  const std::string level = extreme                  ? "node"
+                            : job.topology->required ? job.topology->within
+                                                     : std::string();
   std::map<std::string, std::vector<std::uint64_t>> parts;
   std::map<std::string, std::string> names, limits;
   for (const auto& record : state.nodes()) {

@@ -13,7 +13,7 @@ namespace {
 
 using namespace testing;
 
-Resources needs(std::int64_t cores, Bytes memory, std::vector<DeviceRequest> devices = {}) {
+Resources needs(std::int64_t cores, Bytes memory, List<DeviceRequest> devices = {}) {
   Resources out = resources(cores, memory);
   out.devices = std::move(devices);
   return out;
@@ -288,11 +288,11 @@ TEST(Capacity, RequiredTopologyAndExtremeCouplingStayInOnePart) {
   }
   Job job = gang("mpi", 20, resources(1));
   EXPECT_EQ(why(w, job), "");
-  job.topology = {"rack", true, ""};
+  job.topology = TopologyWish{"rack", true, ""};
   EXPECT_EQ(why(w, job),
             "job \"mpi\" asks for 20 tasks at once, but the largest part, rack ra, holds 16. "
             "Nearest: tasks: 16");
-  job.topology.required = false;
+  job.topology.edit().required = false;
   EXPECT_EQ(why(w, job), "");
 
   Job fast = gang("train", 4, needs(1, {}, {gpus(1)}));

@@ -63,7 +63,13 @@ template <class V>
 void describe(V& visit, Like<GroupRecord> auto& group) {
   visit("waiting", group.waiting);
   visit("held", group.held);
-  visit_map(visit, "units", group.units);
+  if constexpr (std::is_const_v<std::remove_reference_t<decltype(group)>>) {
+    visit_map(visit, "units", *group.units);
+  } else {
+    std::map<std::uint32_t, UnitRecord> units;
+    visit_map(visit, "units", units);
+    group.units = std::move(units);
+  }
   visit("finished", group.finished);
   visit("live", group.live);
   visit("staged", group.staged);

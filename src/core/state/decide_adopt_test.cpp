@@ -14,9 +14,9 @@ struct Behind : World {
   Behind() {
     must(NodeReport{node("n1", 8)});
     Job first = loose("a", 4);
-    first.restart.on_any = true;
-    first.restart.max = 9;
-    first.restart.backoff = Span(0);
+    first.restart.edit().on_any = true;
+    first.restart.edit().max = 9;
+    first.restart.edit().backoff = Span(0);
     add(first);
     run(grant(unit(1, 0), NodeId(1)));
     for (const std::uint32_t index : {2U, 3U, 3U}) {

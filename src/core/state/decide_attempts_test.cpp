@@ -154,7 +154,7 @@ TEST(Ends, ThreeFailedLaunchesInARowHoldTheUnit) {
     EXPECT_EQ(ended.restarts, 0u);
     EXPECT_EQ(ended.next, n < 3 ? UnitNext::waits : UnitNext::held);
   }
-  EXPECT_EQ(w.state.find(JobId(1))->hold_reason,
+  EXPECT_EQ(*w.state.find(JobId(1))->hold_reason,
             "held after 3 failed launches in a row: no such user; release it once this is mended");
   w.must(ReleaseUnits{all_of(1), user()});
   EXPECT_EQ(w.state.find(unit(1))->launch_failures, 0u);

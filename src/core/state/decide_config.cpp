@@ -58,6 +58,8 @@ Result<Ok> check_numbers(const Config& config) {
   };
   for (const auto& row : rows)
     if (!row.good) return {Errc::invalid, fmt::format("{} must be above zero", row.key)};
+  if (config.units_per_job_max > UINT32_MAX)
+    return {Errc::invalid, "units_per_job_max must be at most 4294967295"};
   if (!is_time_limit(config.default_time_limit))
     return {Errc::invalid, "default_time_limit is at most a century; write unlimited for none"};
   if (config.cleanup_bound < Span(0) || config.finished_keep < Span(0))

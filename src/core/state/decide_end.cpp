@@ -131,7 +131,7 @@ Ended end_of(Facts facts, const AttemptRecord& attempt, Exit exit, Usage usage) 
   const JobRecord* job = facts.state.find(attempt.id.unit.job);
   const UnitRecord* unit = facts.state.find(attempt.id.unit);
   check(job != nullptr && unit != nullptr, "a live attempt without a unit");
-  const RestartRule& rule = job->job.restart;
+  const RestartRule& rule = *job->job.restart;
   Ended ended;
   ended.attempt = attempt.id;
   ended.exit = std::move(exit);

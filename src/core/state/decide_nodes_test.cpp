@@ -178,6 +178,8 @@ TEST(Configuration, IsRefusedWhenItMakesNoSense) {
       {with([](Config& c) { c.default_tenant = "defualt"; }),
        "default_tenant: there is no tenant \"defualt\"; did you mean \"default\"?"},
       {with([](Config& c) { c.usage_half_life = Span(0); }), "usage_half_life must be above zero"},
+      {with([](Config& c) { c.units_per_job_max = 1ULL << 32; }),
+       "units_per_job_max must be at most 4294967295"},
       {with([](Config& c) { c.policy.name = "defalt"; }),
        "there is no policy \"defalt\"; did you mean \"default\"?"},
   };

@@ -23,7 +23,7 @@ Dependency after_job(std::uint64_t id, DependencyKind kind = DependencyKind::ok)
   return {kind, JobId(id), 0, std::to_string(id)};
 }
 
-Job with_after(Job job, std::vector<Dependency> after) {
+Job with_after(Job job, List<Dependency> after) {
   job.after = std::move(after);
   return job;
 }
@@ -87,7 +87,7 @@ TEST(Submit, RefusesWhatContradictsItself) {
   const auto never = [](Job& job) { job.begin_at = Tick(9000), job.deadline_at = Tick(9000); };
   const auto elastic = [](Job& job) { job.groups[0].count.max = 9; };
   const auto nodes = [](Job& job) { job.groups[0].nodes = 2, job.groups[0].tasks_per_node = 3; };
-  const auto level = [](Job& job) { job.topology.within = "nod"; };
+  const auto level = [](Job& job) { job.topology.edit().within = "nod"; };
   const auto share = [](Job& job) {
     job.groups[0].any_of[0].resources.devices = {gpus(1)};
     job.groups[0].any_of[0].resources.devices[0].share = MilliDevices(1001);

@@ -32,7 +32,7 @@ TEST(Units, CancelClosesWhatWaitsAndStopsWhatRuns) {
   EXPECT_EQ(w.happened(CancelUnits{all_of(1), user(), "wrong input"}), 2u);
   EXPECT_EQ(w.job().waiting + w.job().held, 0u);
   EXPECT_EQ(find_finished(w.job().groups[0], 3)->state, RunState::cancelled);
-  EXPECT_EQ(w.job().close_reason, "wrong input");
+  EXPECT_EQ(*w.job().close_reason, "wrong input");
   const AttemptRecord* running = w.state.live_attempt(unit(1, 1));
   EXPECT_EQ(running->state, RunState::completing);
   EXPECT_EQ(running->stop, StopCause::cancel);
@@ -43,7 +43,7 @@ TEST(Units, CancelOfAFewTouchesOnlyThese) {
   Four w;
   EXPECT_EQ(w.happened(CancelUnits{some_of(1, {2, 3}), user(), ""}), 1u);
   EXPECT_EQ(w.job().live, 1u);
-  EXPECT_EQ(w.job().close_reason, "cancelled by ada");
+  EXPECT_EQ(*w.job().close_reason, "cancelled by ada");
 }
 
 TEST(Units, AJobsReasonIsThatOfItsWorstUnit) {

@@ -55,10 +55,11 @@ std::string plain_reason(RunState state, std::int32_t exit_code) {
 std::string ended_reason(const JobRecord& record) {
   const RunState state = job_state(record);
   if (!is_final(state) || state == RunState::completed) return {};
-  const std::string& last = record.end_reason;  // of several units, that of the last
+  const std::string& last = *record.end_reason;  // of several units, that of the last
   const bool plain = state == RunState::failed && last.starts_with("exit code ");
   if (record.end_state == state && !last.empty() && !plain) return last;
-  return record.close_reason.empty() ? plain_reason(state, record.exit_code) : record.close_reason;
+  return record.close_reason->empty() ? plain_reason(state, record.exit_code)
+                                      : *record.close_reason;
 }
 
 void note_end(JobRecord& record, const Ended& event) {
@@ -92,7 +93,7 @@ RunState job_state(const JobRecord& record) {
   return worst;
 }
 
-void insert_finished(std::vector<FinishedRun>& runs, FinishedRun run) {
+void insert_finished(List<FinishedRun>& runs, FinishedRun run) {
   auto at = std::lower_bound(runs.begin(), runs.end(), run.range.first, ends_before);
   check(at == runs.end() || at->range.first > run.range.last, "a unit finished twice");
   if (at != runs.begin()) {
@@ -109,9 +110,9 @@ void insert_finished(std::vector<FinishedRun>& runs, FinishedRun run) {
   runs.insert(at, run);
 }
 
-std::vector<FinishedRun> take_finished(std::vector<FinishedRun>& runs, IndexRange range) {
-  std::vector<FinishedRun> taken;
-  std::vector<FinishedRun> left;
+List<FinishedRun> take_finished(List<FinishedRun>& runs, IndexRange range) {
+  List<FinishedRun> taken;
+  List<FinishedRun> left;
   auto at = std::lower_bound(runs.begin(), runs.end(), range.first, ends_before);
   const auto begin = at;
   for (; at != runs.end() && at->range.first <= range.last; ++at) {

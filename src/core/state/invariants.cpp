@@ -12,7 +12,7 @@ bool overlap(const IndexSet& a, const IndexSet& b) { return !a.intersect(b).empt
 
 // Whether the unit of a record is where the record says.
 Broken check_unit(const State& state, const UnitId& unit, const GroupRecord& group) {
-  const UnitRecord& record = group.units.at(unit.index);
+  const UnitRecord& record = group.units->at(unit.index);
   const bool pending = group.waiting.contains(unit.index) || group.held.contains(unit.index);
   if (pending == record.live) return "a unit record is in no set, or in two";
   if (find_finished(group, unit.index) != nullptr) return "a finished unit has a record";
@@ -62,7 +62,7 @@ Broken check_job(const State& state, const JobRecord& record) {
     if (auto broken = check_group(group, unit_count(record.job, g), completed, failed))
       return broken;
     std::uint32_t live_records = 0;
-    for (const auto& [index, unit] : group.units) {
+    for (const auto& [index, unit] : *group.units) {
       if (auto broken = check_unit(state, {record.job.id, g, index}, group)) return broken;
       live_records += unit.live ? 1 : 0;
     }

@@ -42,7 +42,7 @@ DeviceRequest near_devices(const DeviceRequest& request, const Node& node, bool 
 }
 
 // "gpus: A100:2", "gpu: A100:0.5", "gpus: [A100:1, H100:1]".
-std::string devices_text(const std::vector<DeviceRequest>& devices) {
+std::string devices_text(const List<DeviceRequest>& devices) {
   std::vector<std::string> parts;
   bool part_of_one = false;
   for (const auto& request : devices) {
@@ -58,7 +58,7 @@ std::string devices_text(const std::vector<DeviceRequest>& devices) {
 }
 
 void clamp_devices(Alternative& alternative, const Node& node, Changes& changes) {
-  std::vector<DeviceRequest>& devices = alternative.resources.devices;
+  List<DeviceRequest>& devices = alternative.resources.devices;
   const auto before = devices;
   const auto fits = [&] {
     Alternative only;
@@ -100,7 +100,9 @@ void clamp_plain(Resources& each, const Node& node, Changes& changes) {
     named.count = has;
     changes.push_back(fmt::format("{}: {}", printable(named.name), has));
   }
-  std::erase_if(each.named, [](const NamedCount& named) { return named.count == 0; });
+  each.named.erase(std::remove_if(each.named.begin(), each.named.end(),
+                                  [](const NamedCount& named) { return named.count == 0; }),
+                   each.named.end());
 }
 
 // Changes the group's first alternative, and its tasks, until it could run. False: it cannot.

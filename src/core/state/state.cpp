@@ -73,7 +73,7 @@ std::uint64_t JobRecord::staged() const {
 const UnitRecord* State::find(const UnitId& unit) const {
   const JobRecord* record = find(unit.job);
   if (record == nullptr || unit.group >= record->groups.size()) return nullptr;
-  const auto& units = record->groups[unit.group].units;
+  const auto& units = *record->groups[unit.group].units;
   const auto it = units.find(unit.index);
   return it == units.end() ? nullptr : &it->second;
 }

@@ -50,12 +50,12 @@ struct FinishedRun {
 };
 
 struct GroupRecord {
-  IndexSet waiting;                           // pending and free to start, retries included
-  IndexSet held;                              // pending and held
-  std::map<std::uint32_t, UnitRecord> units;  // by index
-  std::vector<FinishedRun> finished;          // by index, neighbours differ
-  std::uint32_t live = 0;                     // units with an attempt, staged ones included
-  std::uint32_t staged = 0;                   // of these, units whose attempt is staged
+  IndexSet waiting;                                  // pending and free to start, retries included
+  IndexSet held;                                     // pending and held
+  Boxed<std::map<std::uint32_t, UnitRecord>> units;  // by index
+  List<FinishedRun> finished;                        // by index, neighbours differ
+  std::uint32_t live = 0;                            // units with an attempt, staged ones included
+  std::uint32_t staged = 0;                          // of these, units whose attempt is staged
   friend bool operator==(const GroupRecord&, const GroupRecord&) = default;
 };
 
@@ -64,21 +64,21 @@ struct JobRecord {
   TenantId tenant;  // of job.tenant; snapshots leave it out
   Tick submitted;
   Tick ended;                       // when its last unit ended; 0 while any waits or lives
-  std::vector<GroupRecord> groups;  // by task group
-  std::string hold_reason;          // of the last hold
-  std::string close_reason;         // of the last UnitsClosed: why units ended without an attempt
-  std::uint64_t waiting = 0;        // units, over groups; held ones not counted
-  std::uint64_t held = 0;
-  std::uint64_t live = 0;
-  std::uint64_t completed = 0;  // finished COMPLETED
-  std::uint64_t failed = 0;     // finished otherwise
-  std::uint64_t ready = 0;      // live attempts that are ready
+  List<GroupRecord> groups;         // by task group
+  Boxed<std::string> hold_reason;   // of the last hold
+  Boxed<std::string> close_reason;  // of the last UnitsClosed: why units ended without an attempt
+  std::uint32_t waiting = 0;        // units, over groups; held ones not counted
+  std::uint32_t held = 0;
+  std::uint32_t live = 0;
+  std::uint32_t completed = 0;  // finished COMPLETED
+  std::uint32_t failed = 0;     // finished otherwise
+  std::uint32_t ready = 0;      // live attempts that are ready
   std::int32_t exit_code = 0;   // highest of its units' so far
   Tick started;                 // when it first ran; 0 before, and again once all is requeued
   // Of attempts that ended other than COMPLETED: how the last one ended, or the worst once units
   // are closed by them. end_state is COMPLETED while there is none.
   RunState end_state = RunState::completed;
-  std::string end_reason;
+  Boxed<std::string> end_reason;
   friend bool operator==(const JobRecord&, const JobRecord&) = default;
 
   bool ended_all() const { return waiting == 0 && held == 0 && live == 0; }

@@ -65,7 +65,7 @@ class Chaos {
   Job some_job_file() {
     Job job = rng_.chance(1, 3) ? gang("g", 1 + small(4)) : loose("l", 1 + small(8));
     if (rng_.chance(1, 4)) job.groups[0].any_of[0].resources.devices = {gpus(1 + small(2))};
-    if (rng_.chance(1, 3)) job.restart.on_any = true;
+    if (rng_.chance(1, 3)) job.restart.edit().on_any = true;
     if (rng_.chance(1, 5)) job.hold = true;
     if (rng_.chance(1, 8)) job.tenant = rng_.chance(1, 2) ? "zoo" : "nobody";
     if (rng_.chance(1, 4)) job.time_limit = seconds(1 + small(100));

@@ -79,7 +79,7 @@ Result<Ok> check_times(Facts facts, const Job& job, const std::string& who) {
   if (job.time_limit <= Span(0)) return wrong(who, "needs a time limit above zero");
   if (!is_time_limit(job.time_limit))
     return wrong(who, "has a time limit of more than a century; leave it out for none");
-  if (job.grace < Span(0) || job.restart.backoff < Span(0) || job.restart.backoff_max < Span(0))
+  if (job.grace < Span(0) || job.restart->backoff < Span(0) || job.restart->backoff_max < Span(0))
     return wrong(who, "has a negative grace or backoff");
   if (job.deadline_at <= facts.now) return wrong(who, "has a deadline that has already passed");
   if (job.begin_at >= job.deadline_at)
@@ -119,8 +119,8 @@ Result<Ok> check_shape(Facts facts, const Job& job, const std::string& who) {
   if (units > units_max)
     return wrong(
         who, fmt::format("has {} units, but at most {} are allowed; split it", units, units_max));
-  BUSBAR_TRY_OK(check_level(facts.state, job.topology.within, who));
-  BUSBAR_TRY_OK(check_level(facts.state, job.topology.spread, who));
+  BUSBAR_TRY_OK(check_level(facts.state, job.topology->within, who));
+  BUSBAR_TRY_OK(check_level(facts.state, job.topology->spread, who));
   return check_times(facts, job, who);
 }
 

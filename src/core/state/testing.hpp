@@ -75,7 +75,7 @@ inline TaskGroup task_group(std::uint32_t tasks, Resources per_task = resources(
   return out;
 }
 
-inline Job job_of(std::string name, Coupling coupling, std::vector<TaskGroup> groups) {
+inline Job job_of(std::string name, Coupling coupling, List<TaskGroup> groups) {
   Job out;
   out.name = std::move(name);
   out.user = user();

@@ -72,8 +72,8 @@ struct StateWriter {
 };
 
 // Runs of finished units, sorted, disjoint, equal neighbours merged.
-void insert_finished(std::vector<FinishedRun>& runs, FinishedRun run);
+void insert_finished(List<FinishedRun>& runs, FinishedRun run);
 // Takes [range.first, range.last] out; returns what was there.
-std::vector<FinishedRun> take_finished(std::vector<FinishedRun>& runs, IndexRange range);
+List<FinishedRun> take_finished(List<FinishedRun>& runs, IndexRange range);
 
 }  // namespace busbar::core

@@ -27,7 +27,7 @@ struct InventoryOptions {
   std::uint32_t port_first = 20000;
   std::uint32_t port_count = 1000;
   std::vector<std::string> features;  // the operator's own
-  std::vector<NamedCount> named;
+  List<NamedCount> named;
   std::vector<std::string> topology;
 };
 

@@ -31,7 +31,7 @@ struct LocalOptions {
   bool find_devices = true;
   std::vector<SimulatedDevices> simulated;
   std::vector<std::string> features;
-  std::vector<NamedCount> named;
+  List<NamedCount> named;
   std::vector<std::string> topology;
   std::uint32_t port_first = 20000;
   std::uint32_t port_count = 1000;
