@@ -54,16 +54,14 @@ bool is_simulated(const Node& node, const Claim& claim) {
          });
 }
 
-// Where its attempts are, when the first of them started, and whether a unit waits again.
+// Where its attempts are, and whether a unit waits again.
 void look_at_attempts(const Lens& lens, const core::JobRecord& record, JobView& view) {
   const auto& attempts = lens.view.state.attempts();
-  Tick started = tick_never;
   std::size_t looked_at = 0;
   for (auto at = attempts.lower_bound({{record.job.id, 0, 0}, 0});
        at != attempts.end() && at->first.unit.job == record.job.id &&
        looked_at < attempts_looked_at_max;
        ++at, ++looked_at) {
-    if (at->second.started != Tick()) started = std::min(started, at->second.started);
     if (view.units.total == 1) view.progress = progress_view(lens, at->second);
     for (const Claim& claim : at->second.allocation.claims) {
       const core::NodeRecord* node = lens.view.state.find(claim.node);
@@ -74,7 +72,7 @@ void look_at_attempts(const Lens& lens, const core::JobRecord& record, JobView& 
         view.nodes.push_back(node->node.name);
     }
   }
-  view.started = lens.moment_if(record.live > 0 ? started : record.started);
+  view.started = lens.moment_if(record.started);
   for (const core::GroupRecord& group : record.groups) {
     std::size_t units = 0;
     for (auto unit = group.units->begin(); unit != group.units->end() && units < 64;

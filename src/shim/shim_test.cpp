@@ -61,6 +61,21 @@ TEST_P(EveryMode, KillsAtTheTimeLimitWhatIgnoresSigterm) {
   EXPECT_FALSE(runs(unique_sleep(1)));
 }
 
+TEST_P(EveryMode, AnEndBeforeTheLimitCountsEvenWhereTheShimLearnsOfItLater) {
+  auto daemon = begin(GetParam());
+  StartRequest request = script("frozen", "sleep 0.3");
+  request.time_limit_ms = 900;
+  request.grace_ms = 300;
+  daemon->send(request);
+  ASSERT_TRUE(daemon->await<Started>("frozen"));
+  kill(shim_pid(), SIGSTOP);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+  kill(shim_pid(), SIGCONT);
+  const Exited exited = daemon->end_of("frozen");
+  EXPECT_EQ(exited.cause, Cause::exited);
+  EXPECT_EQ(exited.code, 0);
+}
+
 // A shell that is told to end in the middle of a fork leaves a child that nobody has told.
 TEST_P(EveryMode, EndsWhatIsBornWhileTheTreeIsToldToEnd) {
   auto daemon = begin(GetParam());

@@ -470,6 +470,8 @@ bool Supervisor::all_over() const {
 
 void Supervisor::tick() {
   const std::int64_t now = mono_ms();
+  // An end that is already there comes before a limit that has passed.
+  if (next_at() <= now) reap();
   for (auto& [name, attempt] : attempts_) follow_clock(attempt, now);
   std::erase_if(unremoved_, [this](const std::string& name) {
     return attempts_.contains(name) || cgroups_.remove(name);

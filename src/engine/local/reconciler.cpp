@@ -166,10 +166,13 @@ void Reconciler::connected(Tick now) {
 void Reconciler::disconnected(Tick now) {
   if (linked_ || !connected_) unlinked_since_ = now;
   connected_ = greeted_ = linked_ = list_open_ = false;
+  unanswered_since_ = tick_never;
 }
 
 void Reconciler::frame(std::string_view bytes, Tick now) {
   if (!opened_) return;
+  unanswered_since_ = tick_never;
+  if (linked_) say_reachable();
   const auto message = shim::decode(bytes);
   if (!message) return machine_.warn("busbar-shim: " + message.error().text);
   std::visit([&](const auto& it) { on(it, now); }, *message);
@@ -205,6 +208,7 @@ void Reconciler::ask_list(Tick now) {
   seen_.clear();
   list_open_ = true;
   asked_at_ = audited_at_ = now;
+  awaits(now);
   send(shim::List{});
 }
 
@@ -230,17 +234,20 @@ void Reconciler::on(const shim::Held& held, Tick now) {
   if (held.last && list_open_) list_complete(now);
 }
 
+// Said at the first link too: a former daemon may have said the opposite.
+void Reconciler::say_reachable() {
+  if (!unreachable_reported_ && reachable_reported_) return;
+  unreachable_reported_ = false;
+  reachable_reported_ = true;
+  report_(NodeReachable{options_.cluster, options_.node});
+}
+
 void Reconciler::list_complete(Tick now) {
   list_open_ = false;
   audited_at_ = now;
   const bool first = !linked_;
   linked_ = true;
-  // Said at the first link too: a former daemon may have said the opposite.
-  if (first && (unreachable_reported_ || !reachable_reported_)) {
-    unreachable_reported_ = false;
-    reachable_reported_ = true;
-    report_(NodeReachable{options_.cluster, options_.node});
-  }
+  if (first) say_reachable();
   for (auto& [name, entry] : entries_) {
     const bool unseen = !seen_.contains(name);
     if (first && unseen && entry.phase == Phase::starting) entry.lost = true;
@@ -375,6 +382,7 @@ void Reconciler::try_start(Entry& entry, Tick now) {
   entry.phase = Phase::starting;
   entry.lost = false;
   entry.start_sent = now;
+  awaits(now);
 }
 
 void Reconciler::pass_on(const Entry& gone, Tick now) {
@@ -421,6 +429,7 @@ void Reconciler::becomes_ended(Entry& entry, AttemptEnded exit, bool shim_holds_
 void Reconciler::send_end(Entry& entry, Tick now) {
   entry.end_sent = now;
   if (!linked_ || !entry.end_grace) return;
+  awaits(now);
   shim::End end;
   end.name = entry.launch.name;
   end.grace_ms = entry.end_grace->value;
@@ -515,7 +524,8 @@ void Reconciler::tick_link(Tick now) {
   if (greeted_ && list_open_ && overdue(asked_at_, now)) ask_list(now);
   const Span audit = synchronised_ ? options_.audit_interval : options_.answer_wait;
   if (linked_ && !list_open_ && now >= audited_at_ + audit) ask_list(now);
-  if (!linked_ && !unreachable_reported_ && now >= unlinked_since_ + options_.unreachable_after) {
+  const Tick silent_since = linked_ ? unanswered_since_ : unlinked_since_;
+  if (!unreachable_reported_ && now >= silent_since + options_.unreachable_after) {
     unreachable_reported_ = true;
     report_(NodeUnreachable{options_.cluster, options_.node});
   }

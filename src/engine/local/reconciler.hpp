@@ -36,7 +36,7 @@ struct ReconcilerOptions {
   Span absence_settle = Span(300);
   // How much later than its successors a frame can arrive: zero for a socket.
   Span lateness_max;
-  Span unreachable_after = seconds(15);
+  Span unreachable_after = seconds(15);  // without a connection, or without an answer
 };
 
 // What the reconciler asks of its machine; the real one reads payloads and touches files.
@@ -150,6 +150,8 @@ class Reconciler {
   void check_synchronised();
   void report_state(Entry& entry);
   bool leave(const Entry& entry, Tick now);
+  void say_reachable();
+  void awaits(Tick now) { unanswered_since_ = std::min(unanswered_since_, now); }
   bool overdue(Tick since, Tick now) const { return now >= since + options_.answer_wait; }
   Span settle() const { return std::max(options_.absence_settle, options_.lateness_max); }
 
@@ -174,6 +176,7 @@ class Reconciler {
   bool list_open_ = false;
   bool shim_stages_ = false;
   Tick unlinked_since_;
+  Tick unanswered_since_ = tick_never;  // the first request since the shim last said anything
   Tick audited_at_;
   std::set<std::string> seen_;  // in the list under way
   Entries entries_;

@@ -73,7 +73,9 @@ class SimShim {
  public:
   SimShim(BadLine& line, std::uint64_t seed) : line_(line), rng_(seed) {}
 
+  // Frozen, it reads nothing; what was sent to it waits.
   void frame(const std::string& bytes) {
+    if (frozen) return unread.push_back(bytes);
     const auto message = shim::decode(bytes);
     ASSERT_TRUE(message.ok());
     if (std::get_if<shim::DaemonHello>(&*message) != nullptr) {
@@ -112,6 +114,8 @@ class SimShim {
     }
   }
   void tick() {
+    if (frozen) return;
+    for (const std::string& bytes : std::exchange(unread, {})) frame(bytes);
     for (auto& [name, attempt] : held) {
       if (attempt.ended || attempt.ends_at > line_.now) continue;
       attempt.ended = true;
@@ -129,6 +133,8 @@ class SimShim {
   std::map<std::string, int> starts;
   std::map<std::string, std::string> staged;  // and after which
   std::vector<std::string> upgrades;
+  bool frozen = false;
+  std::vector<std::string> unread;
   bool stages = true;
   int followed = 0;                               // started by their predecessor's end
   std::map<std::string, std::uint64_t> place_of;  // whose claims they hold
@@ -621,6 +627,22 @@ TEST(Reconciler, a_shim_that_stays_away_makes_the_node_unreachable) {
   world.connect(true);
   world.run();
   EXPECT_FALSE(world.unreachable);
+}
+
+TEST(Reconciler, a_shim_that_stays_connected_and_answers_nothing_makes_the_node_unreachable) {
+  Quiet world;
+  world.open();
+  world.connect(true);
+  world.run();
+  ASSERT_TRUE(world.synchronised);
+  world.sim.frozen = true;
+  world.daemon->launch(launch_of(1), world.line.now);
+  world.run(200);
+  EXPECT_TRUE(world.unreachable);
+  world.sim.frozen = false;
+  world.run();
+  EXPECT_FALSE(world.unreachable);
+  EXPECT_EQ(world.sim.starts.size(), 1U) << "however often it was asked to start";
 }
 
 }  // namespace
