@@ -92,7 +92,7 @@ class Setup(unittest.TestCase):
 
     def test_an_unknown_option_is_refused(self):
         code, text, _ = self.setup("--everything")
-        self.assertEqual(code, 1)
+        self.assertEqual(code, 2)
         self.assertIn("unknown option --everything", text)
 
 

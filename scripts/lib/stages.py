@@ -93,7 +93,7 @@ def sim_command(program, first_seed, seeds):
 
 
 def sim_absent():
-    return None if sim_program(DEV) else "no simulation runner"
+    return None if sim_program(DEV) else "the simulation runner is not built"
 
 
 def run_sim(context):

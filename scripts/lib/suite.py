@@ -103,7 +103,9 @@ class Context:
             child.stdout.close()
         self.log.flush()
         if stopped:
-            raise Overtime(f"stopped after {self.elapsed_s():.0f} s: {' '.join(argv)[:60]}")
+            raise Overtime(f"stopped after {self.elapsed_s():.0f} s, over its budget of "
+                           f"{self.stage.budget_s:.0f} s: {' '.join(argv)[:60]}; "
+                           "what is built stays, so running it again goes on from there")
         return child.returncode, "".join(lines)
 
     def _read(self, pipe, lines):

@@ -25,6 +25,13 @@ struct Committed {
   std::vector<JobId> jobs;
 };
 
+// A configuration that was read again: the command that has to be committed first, and what then
+// puts the rest in force and says in a sentence what needs a restart.
+struct Reload {
+  Command command;
+  std::function<Result<std::string>()> take;
+};
+
 // A number for /metrics. Label text is `key="value"` pairs without braces, "" for none.
 struct Metric {
   std::string name;  // without the "busbar_" before it; counters end in _total
@@ -61,8 +68,8 @@ class Backend {
   virtual JournalHealth journal_health() const = 0;
   // The names of all configured engines' clusters.
   virtual std::vector<std::string> clusters() const = 0;
-  // Reads the configuration file again; the sentence says what changed and what needs a restart.
-  virtual Result<std::string> reload() = 0;
+  // Reads the configuration file again; nothing has changed yet.
+  virtual Result<Reload> reload() = 0;
   virtual std::string config_text() const = 0;  // the effective configuration as YAML
   virtual std::vector<Metric> metrics() const { return {}; }
   // Whether this user may submit at all (uid_min, root); denied with a sentence otherwise.

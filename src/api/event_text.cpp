@@ -128,8 +128,10 @@ class Teller {
     say("is newer than the journal, and " + how + " on cluster " + event.cluster);
   }
   void operator()(const ClusterAdopted& event) {
-    say(std::to_string(event.attempts.size()) + " attempts newer than the journal " +
-        (event.keep ? "may end by themselves" : "are ended") + because(event.by, ""));
+    const std::size_t count = event.attempts.size();
+    say(std::to_string(count) + (count == 1 ? " attempt" : " attempts") +
+        " newer than the journal: " + (event.keep ? "may end by itself" : "is ended") +
+        because(event.by, ""));
   }
   void operator()(const LeftoverEnded& event) {
     attempt(event.attempt);

@@ -84,6 +84,11 @@ Result<JobId> resolve_job(const core::State& state, const UserRef& caller, std::
   if (other) return *other;
   if (text == "last")
     return {Errc::not_found, "you have no job; submit one with 'busbar submit FILE'"};
+  if (const auto end = text.find_last_of("._"); end != std::string_view::npos && end > 0)
+    if (const auto job = resolve_job(state, caller, text.substr(0, end)); job.ok())
+      return {Errc::not_found, "'" + printable(text) + "' is no job; to mean the whole of job " +
+                                   std::to_string(job->value) + " write " +
+                                   std::to_string(job->value)};
   return {Errc::not_found, "there is no job '" + printable(text) +
                                "'; write a number such as 17, a job's name, or last"};
 }

@@ -283,8 +283,12 @@ Outcome show_config(const Call& call) {
 Outcome reload_config(const Call& call) {
   if (!call.caller.user.is_operator)
     return error_response(Error{Errc::denied, "only operators may reload the configuration"});
-  BUSBAR_API_TRY(sentence, call.backend.reload());
-  return changed(Committed{call.replica.revision(), {}}, sentence);
+  BUSBAR_API_TRY(read, call.backend.reload());
+  return Ask{std::move(read.command), [take = std::move(read.take)](const Committed& committed) {
+               const auto sentence = take();
+               if (!sentence.ok()) return error_response(sentence.error());
+               return changed(committed, *sentence);
+             }};
 }
 
 Outcome show_openapi(const Call&) {

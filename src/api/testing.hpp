@@ -122,7 +122,9 @@ class TestBackend : public Backend {
   JournalHealth journal_health() const override { return health_; }
   void set_health(JournalHealth health) { health_ = health; }
   std::vector<std::string> clusters() const override { return {"local"}; }
-  Result<std::string> reload() override { return std::string("nothing changed"); }
+  Result<Reload> reload() override {
+    return Reload{Configure{state_.config()}, [] { return std::string("nothing changed"); }};
+  }
   std::string config_text() const override { return "listen:\n  socket: /run/busbar/socket\n"; }
 
   Replica& replica() { return replica_; }

@@ -79,7 +79,10 @@ void show_node(const Context& context, const Json& node) {
 
 int answer_changed(const Context& context, const Result<Json>& answer) {
   if (!answer.ok()) return context.fail(answer.error());
-  context.out(context.json ? answer->dump(2) + "\n" : text_at(*answer, "message") + "\n");
+  if (context.json)
+    context.out(answer->dump(2) + "\n");
+  else if (!context.quiet)
+    context.out(text_at(*answer, "message") + "\n");
   return 0;
 }
 
@@ -216,9 +219,9 @@ int status(const Context& context) {
   for (const auto& cluster : list_at(s, "clusters")) {
     if (const auto newer = integer_at(cluster, "newer_attempts"); newer > 0)
       context.out(fmt::format(
-          "read-only: cluster {} shows {} attempts that the journal does not know, as after a\n"
+          "read-only: cluster {} shows {} that the journal does not know, as after a\n"
           "           restored backup; see `busbar adopt --dry-run`, go on with `busbar adopt`\n",
-          text_at(cluster, "name"), newer));
+          text_at(cluster, "name"), newer == 1 ? "1 attempt" : fmt::format("{} attempts", newer)));
     if (const auto left = integer_at(cluster, "leftovers"); left > 0)
       context.out(
           fmt::format("cluster {}: nothing starts before {} left-over attempts have ended\n",

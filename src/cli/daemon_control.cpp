@@ -219,7 +219,9 @@ int start_daemon(const Context& context, const std::vector<std::string>& words,
     if (answers(places.socket)) {
       context.note(fmt::format("busbar is up at {}", places.socket));
       if (geteuid() == 0)
-        context.note("it was started by root; jobs run as who submits them, those of root as root");
+        context.note(
+            "it was started by root; jobs run as who submits them, "
+            "root's too unless users.root_jobs is false");
       if (places.socket != find_socket())
         context.note(fmt::format("this shell finds it by: export BUSBAR_SOCKET={}", places.socket));
       print_up(context, places, true);

@@ -64,8 +64,8 @@ void show_attempt(const Context& context, const Json& attempt, std::int64_t now)
       text_at(attempt, "state"),
       joined(list_at(attempt, "nodes")) +
           (text_at(attempt, "after").empty() ? "" : " after " + text_at(attempt, "after")),
-      short_seconds(number_at(attempt, "elapsed_seconds")), cores.empty() ? "" : "  cores " + cores,
-      devices.empty() ? "" : "  devices " + devices,
+      short_seconds(number_at(attempt, "elapsed_seconds")),
+      cores.empty() ? "" : "  core ids " + cores, devices.empty() ? "" : "  devices " + devices,
       flag_at(attempt, "ready") ? "  ready " + text_at(attempt, "address") : ""));
   const std::string told = progress_words(attempt, now);
   if (!told.empty()) context.out(fmt::format("      progress {}\n", told));
@@ -85,7 +85,8 @@ std::string progress_words(const Json& of, std::int64_t now) {
     out += fmt::format(" of {} ({:.0f}%)", total,
                        100 * static_cast<double>(done) / static_cast<double>(total));
   const std::string end = text_at(progress, "predicted_end");
-  if (!end.empty() && done < total) out += ", done " + relative(end, now);
+  if (!end.empty() && done < total)
+    out += ", done " + (unix_ms_of(end) <= now ? "any moment now" : relative(end, now));
   return out;
 }
 

@@ -247,8 +247,12 @@ Tick Daemon::started_at() const { return Tick(started_at_.load()); }
 JournalHealth Daemon::journal_health() const { return journal_->health(); }
 std::vector<std::string> Daemon::clusters() const { return {engine_->cluster()}; }
 
-Result<std::string> Daemon::reload() {
+Result<api::Reload> Daemon::reload() {
   BUSBAR_TRY(read, reread_());
+  return api::Reload{Configure{read.core}, [this, read] { return take(read); }};
+}
+
+Result<std::string> Daemon::take(const DaemonConfig& read) {
   std::string restart;
   std::function<Result<Ok>(const DaemonConfig&)> then;
   {
@@ -262,9 +266,6 @@ Result<std::string> Daemon::reload() {
     config_.log_level = read.log_level;
     set_log_level(read.log_level);
   }
-  loop_->post(Configure{read.core}, [](Result<ring::Reply> reply) {
-    if (!reply.ok()) log_error("the configuration was refused: " + reply.error().text);
-  });
   if (then) BUSBAR_TRY_OK(then(read));
   log_info("configuration read again");
   if (restart.empty()) return std::string("the configuration is in force");

@@ -60,7 +60,7 @@ class Daemon : public ring::Observer, public api::Backend {
   Tick started_at() const override;
   JournalHealth journal_health() const override;
   std::vector<std::string> clusters() const override;
-  Result<std::string> reload() override;
+  Result<api::Reload> reload() override;
   std::string config_text() const override;
   std::vector<api::Metric> metrics() const override;
   Result<Ok> may_submit(const UserRef& user) const override;
@@ -75,6 +75,8 @@ class Daemon : public ring::Observer, public api::Backend {
   void prune_history();
   local::LocalOptions local_options() const;
 
+  // Puts in force what core does not decide.
+  Result<std::string> take(const DaemonConfig& read);
   mutable std::mutex config_lock_;
   DaemonConfig config_;
   std::function<Result<DaemonConfig>()> reread_;

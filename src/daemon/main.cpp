@@ -107,14 +107,24 @@ void await_node(const api::Replica& replica) {
   }
 }
 
+void reload(Daemon& daemon) {
+  auto read = daemon.reload();
+  if (!read.ok()) return log_error("the configuration was not read: " + read.error().text);
+  daemon.submit(std::move(read->command), [take = read->take](const auto& committed) {
+    if (!committed.ok())
+      return log_error("the configuration was refused: " + committed.error().text);
+    const auto taken = take();
+    if (!taken.ok()) log_error("the configuration is not wholly in force: " + taken.error().text);
+  });
+}
+
 // Waits for a reason to stop; the exit code.
 int serve(Daemon& daemon, Doors& doors, const sigset_t& signals) {
   while (true) {
     int signal = 0;
     sigwait(&signals, &signal);
     if (signal == SIGHUP) {
-      const auto done = daemon.reload();
-      if (!done.ok()) log_error("the configuration was not read: " + done.error().text);
+      reload(daemon);
       continue;
     }
     daemon.on_reload({});

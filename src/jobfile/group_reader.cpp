@@ -187,6 +187,7 @@ void read_directory(const MapReader& fields, const GroupContext& context, Payloa
     return fields.refuse("directory",
                          "the directory it was submitted from is not known; write an "
                          "absolute path");
+  payload.submit_directory = base;
   std::filesystem::path path = std::filesystem::path(base) / directory;
   payload.working_directory = path.lexically_normal().string();
   while (payload.working_directory.size() > 1 && payload.working_directory.ends_with('/'))

@@ -117,7 +117,7 @@ Written random_job() {
   TaskGroup& group = job.groups.emplace_back();
   write_resources(out, group);
   write_shape(out, group);
-  out.payload.working_directory = "/submit";
+  out.payload.working_directory = out.payload.submit_directory = "/submit";
   // Any text at all survives in quotes.
   const auto value = *rc::gen::container<std::string>(rc::gen::inRange<char>(' ', '~'));
   out.payload.environment = {{"A", value}};

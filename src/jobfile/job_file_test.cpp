@@ -67,7 +67,7 @@ TEST(JobFile, TheSmallestJob) {
   EXPECT_EQ(got.jobs.front(), expected);
   Payload payload;
   payload.run = "hostname";
-  payload.working_directory = "/data/ann";
+  payload.working_directory = payload.submit_directory = "/data/ann";
   EXPECT_EQ(got.payloads.front(), encode_payload(payload));
 }
 
@@ -259,6 +259,7 @@ TEST(JobFile, WhatRuns) {
   expected.command = {"python3", "train.py", "7"};
   expected.setup = "module load gcc";
   expected.working_directory = "/data/ann/a";
+  expected.submit_directory = "/data/ann";
   expected.environment = {{"A", ""}, {"OMP_NUM_THREADS", "4"}};
   expected.output = "logs/%x-%j.out";
   expected.error = "e%%";

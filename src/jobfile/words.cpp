@@ -177,6 +177,19 @@ Result<CountRange> parse_tasks(std::string_view text) {
   return CountRange{static_cast<std::uint32_t>(*min), static_cast<std::uint32_t>(*max)};
 }
 
+namespace {
+
+// `amount`, the last word of `body`, is a number with a fraction.
+Error not_whole(std::string_view text, std::string_view body, std::string_view amount) {
+  const auto milli = parse_milli(amount);
+  return wrong(text, "is not a whole number of devices",
+               milli.ok() && *milli < 1000
+                   ? fmt::format("for a part of one device write gpu: {}", body)
+                   : std::string("write 1, 2 or more; only one device can be shared, by gpu: 0.5"));
+}
+
+}  // namespace
+
 Result<DeviceRequest> parse_devices(std::string_view text) {
   DeviceRequest out;
   const std::string_view body = trim(text);
@@ -186,9 +199,7 @@ Result<DeviceRequest> parse_devices(std::string_view text) {
   out.count = 1;
   if (colon != std::string_view::npos || digits_only(last)) {
     const auto count = parse_count(last);
-    if (!count && parse_milli(last).ok())
-      return wrong(text, "is not a whole number of devices",
-                   fmt::format("for a part of one device write gpu: {}", body));
+    if (!count && parse_milli(last).ok()) return not_whole(text, body, last);
     if (!count)
       return wrong(text, "is not a number of devices", "write 2, H100, H100:2, nvidia:1 or any:1");
     if (*count > devices_max)
@@ -197,8 +208,7 @@ Result<DeviceRequest> parse_devices(std::string_view text) {
     out.count = static_cast<std::uint32_t>(*count);
     if (colon == std::string_view::npos) return out;
   } else if (parse_milli(last).ok()) {
-    return wrong(text, "is not a whole number of devices",
-                 fmt::format("for a part of one device write gpu: {}", body));
+    return not_whole(text, body, last);
   } else if (last.starts_with('-') && digits_only(last.substr(1))) {
     return wrong(text, "is negative", "write 2, H100, H100:2, nvidia:1 or any:1");
   }

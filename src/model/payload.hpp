@@ -47,6 +47,7 @@ struct Payload {
   std::string checkpoint_directory;  // pattern; "" none; stable across restarts
   ReadyProbe ready;
   std::uint32_t umask = 022;
+  std::string submit_directory;  // where it was submitted; "" unknown
   friend bool operator==(const Payload&, const Payload&) = default;
 };
 template <class V>
@@ -61,6 +62,7 @@ void describe(V& visit, Like<Payload> auto& payload) {
   visit("checkpoint_directory", payload.checkpoint_directory);
   visit("ready", payload.ready);
   visit("umask", payload.umask);
+  visit("submit_directory", payload.submit_directory);
 }
 
 // An encoded Payload beside its name.

@@ -477,7 +477,9 @@ def turn_exclusive(own):
 
 def turn_reload(own):
     own.config.write_text(CONFIG + "limits: {default_time: 30m}\n")
-    own.cli("config", "reload", code=0)
+    before = own.get("/v1/status")["revision"]
+    done = own.post("/v1/config/reload")
+    expect(done["revision"] > before, "it is answered once it is durable", done)
     holds_words(own.cli("config", "show", code=0).out, ["default_time: 30m"],
                 "what is in force")
     job = own.finish(f"name: limited\n{SMALL}run: true\n")

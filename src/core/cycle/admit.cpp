@@ -14,6 +14,8 @@ std::optional<std::string> never_admitted(const State& state, const Job& job) {
       case DependencyKind::ready:
         return name + " ended before it was ready";
       default:
+        if (const JobRecord* ended = state.find(dependency.job); ended != nullptr)
+          return name + " ended " + std::string(to_string(job_state(*ended)));
         return name + " failed";
     }
   }

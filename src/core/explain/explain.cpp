@@ -183,6 +183,9 @@ std::string resources_text(const State& state, const Verdict& verdict, const Job
   std::string text = "waits for resources";
   if (verdict.resource.empty()) return text;
   text += ": needs " + amounts.full(verdict.wanted);
+  const bool per_task = verdict.capacity > 0 && job != nullptr && job->coupling != Coupling::loose;
+  if (per_task && job->groups[0].count.min > 1)
+    text += " for each of its " + std::to_string(job->groups[0].count.min) + " tasks";
   if (verdict.nodes_wanted > 1)
     text += " on " + std::to_string(verdict.nodes_wanted) + " nodes, " +
             std::to_string(verdict.nodes_fit) + " with room now";
@@ -198,7 +201,24 @@ std::string resources_text(const State& state, const Verdict& verdict, const Job
   return text;
 }
 
-std::string reserved_text(const State& state, const Verdict& verdict, Tick now) {
+// How long the job may hold its place, and what that is made of.
+std::string hold_text(const Config& config, const Job& job) {
+  if (job.time_limit == span_unlimited) return "it has no time limit";
+  Span whole = job.time_limit;
+  std::string text = "limit " + format_span(job.time_limit);
+  const std::pair<const char*, Span> rest[] = {{" + grace ", job.grace},
+                                               {" + cleanup ", config.cleanup_bound},
+                                               {" + launch ", config.cleanup_bound}};
+  for (const auto& [name, span] : rest) {
+    if (span <= Span(0)) continue;
+    whole += span;
+    text += name + format_span(span);
+  }
+  const std::string parts = whole == job.time_limit ? "" : " (" + text + ")";
+  return "it may hold its place for " + format_span(whole) + parts;
+}
+
+std::string reserved_text(const State& state, const Verdict& verdict, const Job* job, Tick now) {
   const std::string later =
       verdict.start_estimate == tick_never
           ? std::string()
@@ -220,7 +240,8 @@ std::string reserved_text(const State& state, const Verdict& verdict, Tick now) 
         "would run into the reservation " + reservation.name + " on node " + verdict.where;
     text += reservation.start > now ? ", which begins " + in_text(reservation.start, now)
                                     : ", which ends " + in_text(reservation.end, now);
-    if (reservation.start > now) text += "; a shorter time limit could let it pass";
+    if (reservation.start > now && job != nullptr)
+      text += ": " + hold_text(state.config(), *job) + "; a shorter time limit could let it pass";
     return text + later;
   }
   return "would run into a reservation on node " + verdict.where +
@@ -328,7 +349,7 @@ std::string explain(const State& state, const Verdict& verdict, Tick now, Tick l
       if (const std::string text = out_of_service_text(state, job); !text.empty()) return text;
       return resources_text(state, verdict, job) + start_text(state, verdict, now, likely);
     case Reason::reserved:
-      return reserved_text(state, verdict, now);
+      return reserved_text(state, verdict, job, now);
     case Reason::priority:
       return verdict.blockers.empty()
                  ? "others go first"

@@ -75,11 +75,12 @@ TEST_F(Explained, MaintenanceByName) {
                                world.world.now + minutes(90),
                                "root"}});
   EXPECT_EQ(say(world.add(job("long", testing::resources(1), hours(1)))),
-            "would run into the reservation cooling on node n1, which begins in 30m; a shorter "
-            "time limit could let it pass; starts in 1h30m at the latest");
+            "would run into the reservation cooling on node n1, which begins in 30m: it may "
+            "hold its place for 1h; a shorter time limit could let it pass; starts in 1h30m at "
+            "the latest");
   EXPECT_EQ(say(world.add(job("longer", testing::resources(1), hours(2)))),
-            "would run into the reservation cooling on node n1, which begins in 30m; a shorter "
-            "time limit could let it pass");
+            "would run into the reservation cooling on node n1, which begins in 30m: it may "
+            "hold its place for 2h; a shorter time limit could let it pass");
 }
 
 TEST_F(Explained, AStartThatWasOnlyComputedIsSaidInsteadOfAnUnknownEnd) {

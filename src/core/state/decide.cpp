@@ -40,7 +40,7 @@ Error unknown_name(std::string_view kind, std::string_view name,
   if (const auto near = nearest(name, known); !near.empty()) {
     text += fmt::format("; did you mean \"{}\"?", near);
   } else if (known.empty()) {
-    text += fmt::format("; no {} is known yet", kind);
+    text += fmt::format("; no {} is known", kind);
   } else {
     text += fmt::format(
         "; known: {}",

@@ -181,7 +181,8 @@ void put_slurm(Collector& out, const Launch& launch, const Payload& payload, con
   if (facts.now_unix_ms != 0) out.set("SLURM_JOB_START_TIME", facts.now_unix_ms / 1000);
   if (const std::int64_t end = end_unix_s(launch, facts); end != 0)
     out.set("SLURM_JOB_END_TIME", end);
-  out.set("SLURM_SUBMIT_DIR", payload.working_directory);
+  const std::string& submitted = payload.submit_directory;
+  out.set("SLURM_SUBMIT_DIR", submitted.empty() ? payload.working_directory : submitted);
   out.set("SLURM_SUBMIT_HOST", facts.node);
   out.set("SLURM_JOB_USER", facts.account.name);
   out.set("SLURM_JOB_UID", facts.account.uid);

@@ -32,6 +32,7 @@ Payload payload_of(const std::string& run) {
   Payload payload;
   payload.run = run;
   payload.working_directory = "/home/ada/runs";
+  payload.submit_directory = "/home/ada";
   return payload;
 }
 
@@ -143,7 +144,7 @@ TEST(Environment, speaks_three_dialects) {
                {"SLURM_ARRAY_TASK_ID", "4"},
                {"SLURM_RESTART_COUNT", "2"},
                {"SLURM_JOB_END_TIME", "4600"},
-               {"SLURM_SUBMIT_DIR", "/home/ada/runs"},
+               {"SLURM_SUBMIT_DIR", "/home/ada"},
                {"RANK", "0"},
                {"WORLD_SIZE", "1"},
                {"MASTER_ADDR", "127.0.0.1"},
