@@ -41,6 +41,7 @@ class InstantEngine : public Engine {
   }
   void end(const std::string&, Span) override {}
   void revoke(const std::string&) override {}
+  void limit(const std::string&, Span) override {}
   void look_up(const std::string&) override {}
   void acknowledge(const std::string&) override {}
   void read_log(const LogRequest&, LogSink) override {}

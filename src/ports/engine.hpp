@@ -57,6 +57,10 @@ class Engine {
   // Takes back a launch that still waits for its predecessor: AttemptEnded, stopped. One that has
   // started runs on. What was to follow it follows its predecessor.
   virtual void revoke(const std::string& attempt_name) = 0;
+  // Another time limit for a live attempt, counted from its start as the first one was. One that
+  // has run longer ends as if it had just run out; one that is being ended already is left alone.
+  // After open() it is the limits of `live` that hold.
+  virtual void limit(const std::string& attempt_name, Span time_limit) = 0;
   virtual void look_up(const std::string& attempt_name) = 0;
   virtual void acknowledge(const std::string& attempt_name) = 0;
   virtual void read_log(const LogRequest& request, LogSink sink) = 0;

@@ -303,6 +303,12 @@ void Ring::act_on(const EventBody& body, const std::optional<core::AttemptRecord
       if (engine != nullptr && revokes) engine->revoke(name);
       if (engine != nullptr && !revokes) engine->end(name, grace);
     });
+  } else if (const auto* updated = std::get_if<JobUpdated>(&body)) {
+    for (const core::AttemptRecord* attempt : state_.live_attempts(updated->job.id))
+      leave([engine = engine_of(attempt->allocation), limit = attempt->time_limit,
+             name = attempt_name(installation_, attempt->id)] {
+        if (engine != nullptr) engine->limit(name, limit);
+      });
   } else if (const auto* end = std::get_if<Ended>(&body)) {
     // Where no engine reported this end (fence, new boot), anything that still bears the name must
     // go.

@@ -308,6 +308,21 @@ TEST(Ring, WhoIsToSaveItselfGetsTheCheckpointsGraceBeforeItsOwn) {
   }
 }
 
+TEST(Ring, ANewTimeLimitIsToldOnceItIsDurableAndOpensWithIt) {
+  Loop loop;
+  Job job = loose("a");
+  job.time_limit = hours(1);
+  run_one(loop, job);
+  UpdateJob update;
+  update.job = JobId(1);
+  update.by = user();
+  update.time_limit = minutes(10);
+  loop.tell(update);
+  loop.settle();
+  EXPECT_EQ(loop.take(), (Log{"observe job_updated", "limit " + name_of(1) + " 10m"}));
+  EXPECT_EQ(loop.ring->state().find(attempt(1))->time_limit, minutes(10));
+}
+
 // --- launch-ahead
 
 // A ring whose node runs four units of an array of short tasks, four more staged.

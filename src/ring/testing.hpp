@@ -95,6 +95,9 @@ class FakeEngine : public Engine {
     log_.push_back("end " + name + " " + format_span(grace));
   }
   void revoke(const std::string& name) override { log_.push_back("revoke " + name); }
+  void limit(const std::string& name, Span time_limit) override {
+    log_.push_back("limit " + name + " " + format_span(time_limit));
+  }
   void look_up(const std::string& name) override { log_.push_back("look_up " + name); }
   void acknowledge(const std::string& name) override { log_.push_back("acknowledge " + name); }
   void read_log(const LogRequest&, LogSink) override {}

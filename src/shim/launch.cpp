@@ -248,14 +248,13 @@ Result<pid_t> launch(const StartRequest& request, const ProcessSpec& process,
 }
 
 std::string fault_of(const StartRequest& request) {
-  constexpr std::int64_t time_max = std::int64_t{1} << 50;
   if (!valid_name(request.name)) return "the attempt's name is not one";
   if (request.processes.empty() || request.processes.size() > processes_max)
     return "it must have 1 to 4,096 processes";
   if (request.setup.size() > 1) return "it can have only one setup process";
   if (request.memory_bytes < 0 || request.output_bytes_max < 0) return "a limit is negative";
   for (const std::int64_t time : {request.time_limit_ms, request.grace_ms, request.warn_lead_ms})
-    if (time < 0 || time > time_max) return "a time is negative or too long";
+    if (time < 0 || time > time_max_ms) return "a time is negative or too long";
   if (request.warn_signal < 0 || request.warn_signal >= NSIG) return "the warn signal is none";
   if (request.cpu_weight > 10'000) return "the CPU weight must be at most 10,000";
   if (request.groups.size() > groups_max) return "it has too many groups";

@@ -49,9 +49,10 @@ inline constexpr std::uint32_t protocol_version = 2;
 inline constexpr std::size_t frame_bytes_max = 64 << 10;
 inline constexpr std::size_t message_bytes_max = 32 << 20;
 inline constexpr std::size_t groups_max = 65'536;
-inline constexpr std::size_t processes_max = 4096;       // of one attempt on this machine
-inline constexpr std::size_t items_max = 1 << 20;        // of all lists of one message together
-inline constexpr std::size_t held_per_page = 128;        // keeps a page inside a frame
+inline constexpr std::size_t processes_max = 4096;  // of one attempt on this machine
+inline constexpr std::size_t items_max = 1 << 20;   // of all lists of one message together
+inline constexpr std::size_t held_per_page = 128;   // keeps a page inside a frame
+inline constexpr std::int64_t time_max_ms = std::int64_t{1} << 50;
 inline constexpr std::size_t sentence_bytes_max = 1000;  // of a detail
 
 enum class Kind : std::uint8_t {
@@ -64,6 +65,7 @@ enum class Kind : std::uint8_t {
   upgrade = 7,
   stage = 8,
   revoke = 9,
+  limit = 10,
   shim_hello = 65,
   started = 66,
   exited = 67,
@@ -166,6 +168,15 @@ struct Revoke {
   std::string name;
 };
 
+// Another time limit of an attempt, counted as the first; one that has run longer ends as if it had
+// just run out. Answered by nothing: Held tells the limit. Names that are not known here and
+// attempts that are being ended are left alone.
+struct Limit {
+  static constexpr Kind kind = Kind::limit;
+  std::string name;
+  std::int64_t time_limit_ms = 0;  // 0: none
+};
+
 // Sends a signal to the tree. SIGSTOP and SIGCONT suspend and resume it; its time limit goes on.
 struct Signal {
   static constexpr Kind kind = Kind::signal;
@@ -204,7 +215,8 @@ struct ShimHello {
   std::string limits;  // a sentence: what is enforced how on this machine
   std::uint64_t held_count = 0;
   std::string build;
-  bool stages = false;  // it knows Stage and Revoke
+  bool stages = false;       // it knows Stage and Revoke
+  bool sets_limits = false;  // ... and Limit
 };
 
 struct Usage {
@@ -260,7 +272,8 @@ struct HeldAttempt {
   std::uint32_t pid = 0;
   std::int64_t started_unix_ms = 0;
   std::int64_t started_boot_ms = 0;
-  Usage usage;  // so far
+  Usage usage;                      // so far
+  std::int64_t time_limit_ms = -1;  // -1: not said, or it is being ended
 };
 
 struct Held {
@@ -283,8 +296,9 @@ struct Revoked {
   std::string name;
 };
 
-using Message = std::variant<DaemonHello, StartRequest, End, Signal, Acknowledge, List, Upgrade,
-                             ShimHello, Started, Exited, Held, Refused, Stage, Revoke, Revoked>;
+using Message =
+    std::variant<DaemonHello, StartRequest, End, Signal, Acknowledge, List, Upgrade, ShimHello,
+                 Started, Exited, Held, Refused, Stage, Revoke, Revoked, Limit>;
 
 // What an attempt may be called: it becomes a file's and a cgroup's name.
 inline bool valid_name(std::string_view name) {
@@ -318,11 +332,12 @@ void fields(auto& v, Like<List> auto& x) { v(x.name); }
 void fields(auto& v, Like<Upgrade> auto& x) { v(x.path); }
 void fields(auto& v, Like<ShimHello> auto& x) {
   v(x.version), v(x.pid), v(x.boot_id), v(x.installation), v(x.cgroup_mode), v(x.limits);
-  v(x.held_count), v(x.build), v(x.stages);
+  v(x.held_count), v(x.build), v(x.stages), v(x.sets_limits);
 }
 void fields(auto& v, Like<Stage> auto& x) { v(x.after), v(x.start); }
 void fields(auto& v, Like<Revoke> auto& x) { v(x.name); }
 void fields(auto& v, Like<Revoked> auto& x) { v(x.name); }
+void fields(auto& v, Like<Limit> auto& x) { v(x.name), v(x.time_limit_ms); }
 void fields(auto& v, Like<Usage> auto& x) {
   v(x.cpu_ms), v(x.memory_peak_bytes), v(x.read_bytes), v(x.written_bytes), v(x.wall_ms);
   v(x.exact);
@@ -338,6 +353,7 @@ void fields(auto& v, Like<Exited> auto& x) {
 }
 void fields(auto& v, Like<HeldAttempt> auto& x) {
   v(x.name), v(x.state), v(x.pid), v(x.started_unix_ms), v(x.started_boot_ms), v(x.usage);
+  v(x.time_limit_ms);
 }
 void fields(auto& v, Like<Held> auto& x) { v(x.items), v(x.last), v(x.asked); }
 void fields(auto& v, Like<Refused> auto& x) { v(x.name), v(x.sentence); }

@@ -263,6 +263,7 @@ void Server::follow(int fd, Message& message) {
     return supervisor_->take(*stage, reply);
   }
   if (const auto* revoke = std::get_if<Revoke>(&message)) return supervisor_->take(*revoke, reply);
+  if (const auto* limit = std::get_if<Limit>(&message)) return supervisor_->take(*limit);
   if (const auto* end = std::get_if<End>(&message)) return supervisor_->take(*end, reply);
   if (const auto* signal = std::get_if<Signal>(&message)) return supervisor_->take(*signal, reply);
   if (const auto* ack = std::get_if<Acknowledge>(&message)) return supervisor_->take(*ack, reply);
@@ -279,7 +280,7 @@ void Server::greet(int fd, const DaemonHello& hello) {
   const Cgroups& cgroups = supervisor_->cgroups();
   say(fd, encode(ShimHello{protocol_version, static_cast<std::uint32_t>(getpid()), boot_id(),
                            options_.installation, cgroups.mode(), cgroups.sentence(),
-                           supervisor_->held_count(), build_, true}));
+                           supervisor_->held_count(), build_, true, true}));
   if (!clients_.contains(fd)) return;
   clients_[fd].greeted = true;
   clients_[fd].same_version = hello.version == protocol_version;

@@ -46,36 +46,6 @@ TEST_P(EveryMode, ReportsHowAnAttemptEnded) {
   EXPECT_EQ(read_file("/proc/" + pid + "/task/" + pid + "/children"), "") << "no zombies";
 }
 
-TEST_P(EveryMode, KillsAtTheTimeLimitWhatIgnoresSigterm) {
-  auto daemon = begin(GetParam());
-  StartRequest request =
-      script("limit", "trap 'echo TERM' TERM\nwhile :; do sleep " + unique_sleep(1) + "; done");
-  request.time_limit_ms = 300;
-  request.grace_ms = 300;
-  const Exited exited = daemon->run(request);
-  EXPECT_EQ(exited.cause, Cause::timed_out);
-  EXPECT_EQ(exited.code, 137);
-  EXPECT_GE(exited.usage.wall_ms, 590);
-  EXPECT_LT(exited.usage.wall_ms, 1500);
-  EXPECT_NE(output("limit").find("TERM\n"), std::string::npos);
-  EXPECT_FALSE(runs(unique_sleep(1)));
-}
-
-TEST_P(EveryMode, AnEndBeforeTheLimitCountsEvenWhereTheShimLearnsOfItLater) {
-  auto daemon = begin(GetParam());
-  StartRequest request = script("frozen", "sleep 0.3");
-  request.time_limit_ms = 900;
-  request.grace_ms = 300;
-  daemon->send(request);
-  ASSERT_TRUE(daemon->await<Started>("frozen"));
-  kill(shim_pid(), SIGSTOP);
-  std::this_thread::sleep_for(std::chrono::milliseconds(1200));
-  kill(shim_pid(), SIGCONT);
-  const Exited exited = daemon->end_of("frozen");
-  EXPECT_EQ(exited.cause, Cause::exited);
-  EXPECT_EQ(exited.code, 0);
-}
-
 // A shell that is told to end in the middle of a fork leaves a child that nobody has told.
 TEST_P(EveryMode, EndsWhatIsBornWhileTheTreeIsToldToEnd) {
   auto daemon = begin(GetParam());

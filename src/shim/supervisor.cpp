@@ -129,9 +129,30 @@ void Supervisor::hold(Attempt& attempt) {
   attempt.output_before_bytes = sum_of(attempt.output_begins);
   const std::int64_t now = mono_ms();
   // Holds also for a launch that hangs; counted anew from the first instruction.
-  if (attempt.request.time_limit_ms > 0) attempt.limit_at = now + attempt.request.time_limit_ms;
+  count_limit(attempt, now);
   if (const std::int64_t every = sample_interval(attempt); every > 0)
     attempt.sample_at = now + every;
+}
+
+// The checkpoint signal comes before the end of what runs.
+void Supervisor::count_limit(Attempt& attempt, std::int64_t from_ms) {
+  const StartRequest& request = attempt.request;
+  attempt.limit_at = attempt.warn_at = never_ms;
+  if (request.time_limit_ms == 0) return;
+  attempt.limit_at = from_ms + request.time_limit_ms;
+  if (attempt.started_unix_ms != 0 && request.warn_signal > 0 && request.warn_lead_ms > 0)
+    attempt.warn_at = attempt.limit_at - std::min(request.warn_lead_ms, request.time_limit_ms);
+}
+
+void Supervisor::take(const Limit& limit) {
+  if (limit.time_limit_ms < 0 || limit.time_limit_ms > time_max_ms) return;
+  if (const auto staged = staged_.find(limit.name); staged != staged_.end())
+    staged->second.attempt.request.time_limit_ms = limit.time_limit_ms;
+  const auto held = attempts_.find(limit.name);
+  if (held == attempts_.end() || held->second.exited || held->second.ending) return;
+  Attempt& attempt = held->second;
+  attempt.request.time_limit_ms = limit.time_limit_ms;
+  count_limit(attempt, attempt.started_unix_ms == 0 ? mono_ms() : attempt.started_mono_ms);
 }
 
 void Supervisor::take(const End& end, const Say& reply) {
@@ -171,7 +192,8 @@ void Supervisor::take(const List& list, const Say& reply) {
                      started.pid,
                      started.started_unix_ms,
                      started.started_boot_ms,
-                     attempt.usage};
+                     attempt.usage,
+                     attempt.ending ? -1 : attempt.request.time_limit_ms};
     const CgroupReading reading = cgroups_.read(name);
     item.usage.cpu_ms = std::max(reading.cpu_us, attempt.cpu_us) / 1000;
     item.usage.memory_peak_bytes =
@@ -181,7 +203,8 @@ void Supervisor::take(const List& list, const Say& reply) {
   }
   for (const auto& [name, staged] : staged_)
     if (list.name.empty() || name == list.name)
-      items.push_back(HeldAttempt{name, HeldState::staged, 0, 0, 0, {}});
+      items.push_back(
+          HeldAttempt{name, HeldState::staged, 0, 0, 0, {}, staged.attempt.request.time_limit_ms});
   for (const std::string& name : records_.exits())
     if (list.name.empty() || name == list.name)
       items.push_back(HeldAttempt{name, HeldState::ended, 0, 0, 0, {}});
@@ -289,11 +312,7 @@ void Supervisor::phase_runs(Attempt& attempt) {
     attempt.started_mono_ms = mono_ms();
     attempt.started_unix_ms = clock_ms(CLOCK_REALTIME);
     attempt.started_boot_ms = clock_ms(CLOCK_BOOTTIME);
-    if (request.time_limit_ms > 0) {
-      attempt.limit_at = attempt.started_mono_ms + request.time_limit_ms;
-      if (request.warn_signal > 0 && request.warn_lead_ms > 0)
-        attempt.warn_at = attempt.limit_at - std::min(request.warn_lead_ms, request.time_limit_ms);
-    }
+    count_limit(attempt, attempt.started_mono_ms);
     report_(encode(started_of(attempt)));
   }
   if (attempt.in_setup) return;

@@ -40,6 +40,7 @@ class Supervisor {
   void take(StartRequest& request, const Say& reply);
   void take(Stage& stage, const Say& reply);
   void take(const Revoke& revoke, const Say& reply);
+  void take(const Limit& limit);
   void take(const End& end, const Say& reply);
   void take(const Signal& signal, const Say& reply);
   void take(const Acknowledge& acknowledge, const Say& reply);
@@ -63,6 +64,7 @@ class Supervisor {
   bool write_start(const RunningRecord& record, const Say& reply);  // false: refused
   void hold(Attempt& attempt);
   void begin_phase(Attempt& attempt);
+  void count_limit(Attempt& attempt, std::int64_t from_ms);
   Result<Ok> launch_processes(Attempt& attempt, int gate_fd);
   void watch_launch(const Attempt& attempt);
   void begin_end(Attempt& attempt, Cause cause, const std::string& detail, std::int64_t lead_ms,

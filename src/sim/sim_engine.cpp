@@ -39,7 +39,8 @@ void SimEngine::open(std::string installation, std::vector<Launch> live, ReportS
   std::set<std::string> wanted;
   for (const auto& launch : live) {
     wanted.insert(launch.name);
-    if (processes_.contains(launch.name)) {
+    if (const auto known = processes_.find(launch.name); known != processes_.end()) {
+      set_limit(known->second, launch.time_limit);
       tell(launch.name);
     } else if (std::all_of(launch.claims.begin(), launch.claims.end(),
                            [&](const LaunchClaim& c) { return node_up(c.node_name); })) {
@@ -105,12 +106,17 @@ void SimEngine::begin(const std::string& name) {
   ++runs_;
   check_alone(process);
   tell(name);
-  const Tick limit = process.started + process.launch.time_limit;
+  foresee_end(process);
+}
+
+void SimEngine::foresee_end(const Process& process) {
+  const Truth truth = world_.truth_of(process.launch.id);
+  const Tick limit = std::max(process.started + process.launch.time_limit, agenda_.now());
   const Tick end = process.started + truth.run_time;
   if (end < limit) {
-    plan_end(name, end, truth.exit);
+    plan_end(process.launch.name, end, truth.exit);
   } else {
-    plan_end(name, limit + seconds(1), {EndCause::timed_out, 143, 15, ""});
+    plan_end(process.launch.name, limit + seconds(1), {EndCause::timed_out, 143, 15, ""});
   }
 }
 
@@ -163,6 +169,18 @@ void SimEngine::revoke(const std::string& attempt_name) {
     finish(attempt_name, {EndCause::stopped, 0, 0, ""});
   else
     tell(attempt_name);
+}
+
+void SimEngine::limit(const std::string& attempt_name, Span time_limit) {
+  maybe_crash("limit");
+  const auto found = processes_.find(attempt_name);
+  if (found != processes_.end()) set_limit(found->second, time_limit);
+}
+
+void SimEngine::set_limit(Process& process, Span time_limit) {
+  if (process.stopping || process.launch.time_limit == time_limit) return;
+  process.launch.time_limit = time_limit;
+  if (process.phase == Phase::running) foresee_end(process);
 }
 
 void SimEngine::look_up(const std::string& attempt_name) {

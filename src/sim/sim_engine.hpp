@@ -28,6 +28,7 @@ class SimEngine : public Engine {
   void launch(const Launch& launch) override;
   void end(const std::string& attempt_name, Span grace) override;
   void revoke(const std::string& attempt_name) override;
+  void limit(const std::string& attempt_name, Span time_limit) override;
   void look_up(const std::string& attempt_name) override;
   void acknowledge(const std::string& attempt_name) override;
   void read_log(const LogRequest& request, LogSink sink) override;
@@ -60,6 +61,8 @@ class SimEngine : public Engine {
   void start(Process& process);
   void begin(const std::string& name);
   void pass_on(const Process& gone);
+  void foresee_end(const Process& process);
+  void set_limit(Process& process, Span time_limit);
   void finish(const std::string& name, Exit exit);
   void plan_end(const std::string& name, Tick at, Exit exit);
   void check_alone(const Process& process);

@@ -124,6 +124,17 @@ def together_update(own):
     equal(own.wait(job)["state"], "COMPLETED", "its begin was moved")
 
 
+def together_update_of_what_runs(own):
+    cut = own.submit(f"name: cut\ntime: 1h\ngrace: 1s\n{SMALL}run: sleep 60\n")[0]
+    grown = own.submit(f"name: grown\ntime: 1s\ngrace: 1s\n{SMALL}run: sleep 2\n")[0]
+    for job in (cut, grown):
+        own.wait(job, "running")
+    own.cli("update", grown, "--time", "1m", code=0)
+    own.cli("update", cut, "--time", "1s", code=0)
+    equal(own.wait(grown)["state"], "COMPLETED", "it was given more time")
+    equal(own.wait(cut)["state"], "TIMEOUT", "it was given less")
+
+
 def together_begin_time(own):
     started = time.time()
     own.finish(f"name: soon\nbegin: +1s\n{SMALL}run: date +%s.%N > soon.at\n")

@@ -286,7 +286,22 @@ void StateWriter::operator()(const JobUpdated& event) {
   for (std::uint32_t g = 0; g < event.job.groups.size(); ++g)
     check(unit_count(event.job, g) == unit_count(record.job, g),
           "an update may not change a job's units");
+  const bool limit_changed = event.job.time_limit != record.job.time_limit;
   record.job = event.job;
+  if (!limit_changed) return;
+  for (auto it = state.attempts_.lower_bound({{event.job.id, 0, 0}, 0});
+       it != state.attempts_.end() && it->first.unit.job == event.job.id; ++it)
+    change_limit(record.job, it->second);
+}
+
+// It ends at once where it has run longer.
+void StateWriter::change_limit(const Job& owner, AttemptRecord& attempt) const {
+  if (attempt.stop != StopCause::none) return;
+  attempt.time_limit = owner.time_limit;
+  if (attempt.staged()) return;
+  const Tick from = attempt.started == Tick(0) ? attempt.granted : attempt.started;
+  attempt.latest_end = std::max(state.latest_end(owner, owner.time_limit, from),
+                                state.latest_end(owner, Span(0), now));
 }
 
 void StateWriter::operator()(const JobRetired& event) {

@@ -168,5 +168,34 @@ TEST(Units, UpdateChangesTheJobWithinItsRules) {
             "job 1 has ended; requeue it or submit it again with what you want changed");
 }
 
+TEST(Units, ANewTimeLimitCountsForWhatRunsFromItsStart) {
+  Four w;
+  const Span after = w.job().job.grace + w.state.config().cleanup_bound;
+  const auto running = [&]() -> const AttemptRecord& { return *w.state.live_attempt(unit(1, 1)); };
+  const Tick started = running().started;
+  const auto limit = [&](Span time_limit) {
+    UpdateJob update;
+    update.job = JobId(1);
+    update.by = op();
+    update.time_limit = time_limit;
+    w.happened(update);
+    EXPECT_EQ(running().time_limit, time_limit);
+    return running().latest_end;
+  };
+  EXPECT_EQ(running().latest_end, tick_never);
+  EXPECT_EQ(limit(hours(1)), started + hours(1) + after);
+  EXPECT_EQ(limit(hours(2)), started + hours(2) + after);
+  w.now = started + minutes(30);
+  EXPECT_EQ(limit(minutes(10)), w.now + after) << "it has run longer: it ends now";
+  EXPECT_EQ(limit(span_unlimited), tick_never);
+  w.happened(CancelUnits{all_of(1), user(), ""});
+  UpdateJob update;
+  update.job = JobId(1);
+  update.by = op();
+  update.time_limit = hours(1);
+  w.happened(update);
+  EXPECT_EQ(running().time_limit, span_unlimited) << "what is being ended is left alone";
+}
+
 }  // namespace
 }  // namespace busbar::core

@@ -59,6 +59,7 @@ struct StateWriter {
   void forget_promises(JobId job, std::uint32_t group, const IndexSet& indices);
   void depend(const JobRecord& record);
   void settle(JobRecord& record);
+  void change_limit(const Job& owner, AttemptRecord& attempt) const;
   void stage(GroupRecord& units, const AttemptRecord& staged);
   void pass_on(JobRecord& record, GroupRecord& units, const AttemptRecord& ended);
   void end_live(JobRecord& record, GroupRecord& units, const Ended& event);

@@ -316,6 +316,13 @@ void LocalEngine::revoke(const std::string& attempt_name) {
       [loop = loop_.get(), attempt_name] { loop->reconciler().revoke(attempt_name, now()); });
 }
 
+void LocalEngine::limit(const std::string& attempt_name, Span time_limit) {
+  if (!loop_) return;
+  loop_->post([loop = loop_.get(), attempt_name, time_limit] {
+    loop->reconciler().limit(attempt_name, time_limit);
+  });
+}
+
 void LocalEngine::look_up(const std::string& attempt_name) {
   if (!loop_) return;
   loop_->post(

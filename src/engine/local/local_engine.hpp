@@ -55,6 +55,7 @@ class LocalEngine : public Engine {
   void launch(const Launch& launch) override;
   void end(const std::string& attempt_name, Span grace) override;
   void revoke(const std::string& attempt_name) override;
+  void limit(const std::string& attempt_name, Span time_limit) override;
   void look_up(const std::string& attempt_name) override;
   void acknowledge(const std::string& attempt_name) override;
   void read_log(const LogRequest& request, LogSink sink) override;

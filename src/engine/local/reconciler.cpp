@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/local/start_plan.hpp"
 #include "model/names.hpp"
 
 namespace busbar::local {
@@ -123,6 +124,25 @@ void Reconciler::revoke(const std::string& name, Tick now) {
   report_state(entry);
 }
 
+// Where the shim has it already, and did not hear this, its next list shows another limit.
+void Reconciler::limit(const std::string& name, Span time_limit) {
+  const auto at = entries_.find(name);
+  if (at == entries_.end() || at->second.launch.time_limit == time_limit) return;
+  Entry& entry = at->second;
+  entry.launch.time_limit = time_limit;
+  entry.start_request.time_limit_ms = shim_limit_ms(time_limit);
+  const bool told = entry.phase == Phase::starting || entry.phase == Phase::staged ||
+                    entry.phase == Phase::running;
+  if (told && linked_ && shim_sets_limits_) send(shim::Limit{name, shim_limit_ms(time_limit)});
+}
+
+void Reconciler::check_limit(const shim::HeldAttempt& held) {
+  const auto at = entries_.find(held.name);
+  if (at == entries_.end() || !at->second.has_launch || held.time_limit_ms < 0) return;
+  const std::int64_t wanted = shim_limit_ms(at->second.launch.time_limit);
+  if (held.time_limit_ms != wanted) send(shim::Limit{held.name, wanted});
+}
+
 void Reconciler::look_up(const std::string& name, Tick now) {
   if (const auto known = entries_.find(name); known != entries_.end())
     return report_state(known->second);
@@ -195,6 +215,7 @@ void Reconciler::on(const shim::ShimHello& hello, Tick now) {
   }
   greeted_ = true;
   shim_stages_ = hello.stages && options_.lateness_max == Span(0);
+  shim_sets_limits_ = hello.sets_limits;
   list_open_ = true;  // the pages follow by themselves
   seen_.clear();
   asked_at_ = now;
@@ -215,6 +236,7 @@ void Reconciler::ask_list(Tick now) {
 void Reconciler::on(const shim::Held& held, Tick now) {
   for (const shim::HeldAttempt& item : held.items) {
     seen_.insert(item.name);
+    check_limit(item);
     if (item.state == shim::HeldState::staged) {
       sees_staged(item.name);
     } else if (item.state != shim::HeldState::ended) {

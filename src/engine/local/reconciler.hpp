@@ -66,6 +66,7 @@ class Reconciler {
   void launch(const Launch& launch, Tick now);
   void end(const std::string& name, Span grace, Tick now);
   void revoke(const std::string& name, Tick now);
+  void limit(const std::string& name, Span time_limit);
   void look_up(const std::string& name, Tick now);
   void acknowledge(const std::string& name, Tick now);
 
@@ -150,6 +151,7 @@ class Reconciler {
   void check_synchronised();
   void report_state(Entry& entry);
   bool leave(const Entry& entry, Tick now);
+  void check_limit(const shim::HeldAttempt& held);
   void say_reachable();
   void awaits(Tick now) { unanswered_since_ = std::min(unanswered_since_, now); }
   bool overdue(Tick since, Tick now) const { return now >= since + options_.answer_wait; }
@@ -175,6 +177,7 @@ class Reconciler {
   Tick asked_at_;  // the hello or the list that is not answered yet
   bool list_open_ = false;
   bool shim_stages_ = false;
+  bool shim_sets_limits_ = false;
   Tick unlinked_since_;
   Tick unanswered_since_ = tick_never;  // the first request since the shim last said anything
   Tick audited_at_;

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/rng.hpp"
+#include "engine/local/start_plan.hpp"
 #include "model/names.hpp"
 
 namespace busbar::local {
@@ -81,11 +82,15 @@ class SimShim {
     if (std::get_if<shim::DaemonHello>(&*message) != nullptr) {
       shim::ShimHello hello;
       hello.stages = stages;
+      hello.sets_limits = true;
       line_.answer(shim::encode(hello));
       list("");
     } else if (const auto* start = std::get_if<shim::StartRequest>(&*message)) {
       staged.erase(start->name);
+      limits.emplace(start->name, start->time_limit_ms);
       run(start->name);
+    } else if (const auto* limit = std::get_if<shim::Limit>(&*message)) {
+      limits[limit->name] = limit->time_limit_ms;
     } else if (const auto* stage = std::get_if<shim::Stage>(&*message)) {
       const auto before = held.find(stage->after);
       const bool waits =
@@ -133,6 +138,7 @@ class SimShim {
   std::map<std::string, int> starts;
   std::map<std::string, std::string> staged;  // and after which
   std::vector<std::string> upgrades;
+  std::map<std::string, std::int64_t> limits;
   bool frozen = false;
   std::vector<std::string> unread;
   bool stages = true;
@@ -198,6 +204,8 @@ class SimShim {
       page.items.emplace_back();
       page.items.back().name = name;
       page.items.back().state = attempt.ended ? shim::HeldState::ended : shim::HeldState::running;
+      if (!attempt.ended && limits.contains(name))
+        page.items.back().time_limit_ms = limits.at(name);
       if (!asked.empty() || page.items.size() < 3) continue;
       page.last = false;
       line_.answer(shim::encode(page));
@@ -223,6 +231,7 @@ class PlainMachine : public Machine {
     if (launch.job_name == "broken") return {Errc::invalid, "no such folder"};
     shim::StartRequest start;
     start.name = launch.name;
+    start.time_limit_ms = shim_limit_ms(launch.time_limit);
     return start;
   }
   void started(const Launch&, const std::vector<Claim>&) override {}
@@ -627,6 +636,33 @@ TEST(Reconciler, a_shim_that_stays_away_makes_the_node_unreachable) {
   world.connect(true);
   world.run();
   EXPECT_FALSE(world.unreachable);
+}
+
+TEST(Reconciler, a_changed_limit_reaches_the_shim_whatever_happens_between) {
+  Quiet world;
+  Launch launch = launch_of(1);
+  launch.time_limit = hours(1);
+  world.open();
+  world.connect(true);
+  world.run();
+  world.daemon->launch(launch, world.line.now);
+  world.run(3);
+  ASSERT_EQ(world.sim.limits.at(launch.name), hours(1).value);
+  world.daemon->limit(launch.name, hours(2));
+  world.run(3);
+  EXPECT_EQ(world.sim.limits.at(launch.name), hours(2).value);
+  world.connect(false);
+  world.daemon->limit(launch.name, span_unlimited);
+  world.connect(true);
+  world.run(3);
+  EXPECT_EQ(world.sim.limits.at(launch.name), 0) << "its list showed another";
+  launch.time_limit = minutes(5);  // changed while the daemon was away
+  world.state = {{launch.name, launch}};
+  world.connect(false);
+  world.open();
+  world.connect(true);
+  world.run(3);
+  EXPECT_EQ(world.sim.limits.at(launch.name), minutes(5).value);
 }
 
 TEST(Reconciler, a_shim_that_stays_connected_and_answers_nothing_makes_the_node_unreachable) {

@@ -146,7 +146,7 @@ void put_limits(const Launch& launch, const std::vector<Claim>& bound, const Nod
       static_cast<std::uint32_t>(std::clamp<std::int64_t>(cores / cores_per_weight, 1, 10'000));
   request.pids_max = limits.pids_max;
   request.output_bytes_max = limits.output_bytes_max;
-  request.time_limit_ms = launch.time_limit == span_unlimited ? 0 : launch.time_limit.value;
+  request.time_limit_ms = shim_limit_ms(launch.time_limit);
   request.grace_ms = launch.grace.value;
   if (launch.checkpoint.present && launch.checkpoint.signal != 0) {
     request.warn_signal = launch.checkpoint.signal;

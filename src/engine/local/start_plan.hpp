@@ -16,6 +16,9 @@
 
 namespace busbar::local {
 
+// As the shim counts a time limit: 0 is none.
+inline std::int64_t shim_limit_ms(Span limit) { return limit == span_unlimited ? 0 : limit.value; }
+
 struct ScratchFile {
   std::string name;  // inside the attempt's scratch folder
   std::string text;
