@@ -71,7 +71,8 @@ std::string sentence_of(const core::PlannedJob& planned, const Decided& decided)
     text = "It would wait; when it starts is not known.";
   }
   if (!planned.verdict) return text;
-  text += " Until then: " + core::explain(decided.copy, *planned.verdict, decided.now);
+  text += planned.units_now > 0 ? " The others: " : " Until then: ";
+  text += core::explain(decided.copy, *planned.verdict, decided.now);
   if (text.back() != '.') text += ".";
   return text;
 }

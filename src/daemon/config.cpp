@@ -48,7 +48,12 @@ void read_amounts(const Field& field, Problems& problems, bool by_resource, List
     const Field item = field.child(i);
     NamedCount amount{item->key, 0};
     const bool plain = !by_resource;
-    if (!plain && amount.name == "memory") {
+    constexpr std::string_view quotas[] = {"cores", "memory", "scratch", "gpu"};
+    const std::string_view near = plain ? std::string_view() : nearest(amount.name, quotas);
+    if (!near.empty() && near != amount.name) {
+      problems.add(item->key_place, item.path,
+                   fmt::format("nothing is called that; did you mean \"{}\"?", near));
+    } else if (!plain && (amount.name == "memory" || amount.name == "scratch")) {
       Bytes bytes;
       if (jobfile::read(item, problems, bytes)) amount.count = bytes.value;
     } else if (plain) {
@@ -245,9 +250,10 @@ std::string bytes_of(std::int64_t bytes) {
 std::string amounts_of(const List<NamedCount>& amounts, bool by_resource) {
   std::string out = "{";
   for (const auto& amount : amounts) {
-    const std::string value = !by_resource              ? fmt::format("{}", amount.count)
-                              : amount.name == "memory" ? bytes_of(amount.count)
-                                                        : format_milli(amount.count);
+    const bool in_bytes = amount.name == "memory" || amount.name == "scratch";
+    const std::string value = !by_resource ? fmt::format("{}", amount.count)
+                              : in_bytes   ? bytes_of(amount.count)
+                                           : format_milli(amount.count);
     out += fmt::format("{}{}: {}", out.size() > 1 ? ", " : "", yaml_quoted(amount.name), value);
   }
   return out + "}";

@@ -78,6 +78,7 @@ TEST(DaemonConfig, SpansAndSizesAreShownAsAPersonWritesThem) {
       {"node: {output_max: 1.5G}", "output_max: 1536M\n"},
       {"node: {output_max: 0}", "output_max: 0\n"},
       {"tenants: [{name: a, quota: {memory: 65536M, cores: 2}}]", "\"memory\": 64G"},
+      {"tenants: [{name: a, quota: {scratch: 1T}}]", "\"scratch\": 1T"},
   };
   for (const auto& [yaml, shown] : rows) {
     SCOPED_TRACE(yaml);
@@ -97,6 +98,7 @@ TEST(DaemonConfig, RefusalsNamePlaceAndRemedy) {
       {"tenants: []", "at least one tenant"},
       {"tenants: [{name: a}, {name: a}]", "twice"},
       {"default_tenant: nobody", "names no tenant"},
+      {"tenants: [{name: a, quota: {coers: 3}}]", "did you mean \"cores\"?"},
       {"policy: {name: magic}", "default"},
       {"users: {uid_min: -1}", "uid_min"},
       {"fair_share: {half_life: 0s}", "at least 1s"},
