@@ -8,6 +8,8 @@
 namespace busbar::api {
 namespace {
 
+constexpr std::size_t name_bytes_max = 256;  // of a job
+
 std::uint32_t count_of(const ArrayRange& range) {
   return (range.last - range.first) / range.step + 1;
 }
@@ -69,23 +71,34 @@ std::optional<JobId> job_number(std::string_view text) {
   return JobId(static_cast<std::uint64_t>(number.value()));
 }
 
-Result<JobId> resolve_job(const core::State& state, const UserRef& caller, std::string_view text) {
-  if (const auto id = job_number(text)) {
-    if (state.find(*id) != nullptr) return *id;
-    return {Errc::not_found, "there is no job " + std::to_string(id->value) +
-                                 "; 'busbar ps' lists jobs, 'busbar history' those that ended"};
-  }
+namespace {
+
+// By number, name or `last`; the caller's own come first.
+std::optional<JobId> find_job(const core::State& state, const UserRef& caller,
+                              std::string_view text) {
+  if (const auto id = job_number(text))
+    return state.find(*id) != nullptr ? id : std::optional<JobId>();
+  if (text.size() > name_bytes_max) return std::nullopt;
   std::optional<JobId> other;
   for (auto job = state.jobs().rbegin(); job != state.jobs().rend(); ++job) {
     const bool mine = job->second.job.user.uid == caller.uid;
     if (mine && (text == "last" || job->second.job.name == text)) return job->first;
     if (text != "last" && !other && job->second.job.name == text) other = job->first;
   }
-  if (other) return *other;
+  return other;
+}
+
+}  // namespace
+
+Result<JobId> resolve_job(const core::State& state, const UserRef& caller, std::string_view text) {
+  if (const auto found = find_job(state, caller, text)) return *found;
+  if (const auto id = job_number(text))
+    return {Errc::not_found, "there is no job " + std::to_string(id->value) +
+                                 "; 'busbar ps' lists jobs, 'busbar history' those that ended"};
   if (text == "last")
     return {Errc::not_found, "you have no job; submit one with 'busbar submit FILE'"};
   if (const auto end = text.find_last_of("._"); end != std::string_view::npos && end > 0)
-    if (const auto job = resolve_job(state, caller, text.substr(0, end)); job.ok())
+    if (const auto job = find_job(state, caller, text.substr(0, end)))
       return {Errc::not_found, "'" + printable(text) + "' is no job; to mean the whole of job " +
                                    std::to_string(job->value) + " write " +
                                    std::to_string(job->value)};
@@ -100,8 +113,8 @@ namespace {
 std::string with_number(const core::State& state, const UserRef& caller, std::string_view text) {
   for (std::size_t at = text.find_last_of("_."); at != std::string_view::npos && at > 0;
        at = text.find_last_of("_.", at - 1)) {
-    const auto job = resolve_job(state, caller, text.substr(0, at));
-    if (job.ok()) return std::to_string(job->value) + std::string(text.substr(at));
+    if (const auto job = find_job(state, caller, text.substr(0, at)))
+      return std::to_string(job->value) + std::string(text.substr(at));
   }
   return "";
 }

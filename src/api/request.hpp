@@ -66,6 +66,9 @@ Response error_response(int status, std::string_view code, std::string_view mess
 struct Ask {
   Command command;
   std::function<Response(const Committed&)> answer;
+  // Once it is durable, in the order of such commands, whether or not anybody still waits for the
+  // answer; on the loop's thread.
+  std::function<void()> committed = {};
 };
 
 // Ask again whenever the replica has moved on; with `last` set there must be an answer.

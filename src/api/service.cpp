@@ -199,7 +199,11 @@ asio::awaitable<bool> Service::reach(Revision revision, std::chrono::millisecond
 asio::awaitable<Response> Service::ask(Ask& ask) {
   auto slot =
       std::make_shared<Slot<Result<Committed>>>(context_, co_await asio::this_coro::executor);
-  backend_.submit(std::move(ask.command), filler(slot));
+  backend_.submit(std::move(ask.command),
+                  [fill = filler(slot), then = std::move(ask.committed)](Result<Committed> done) {
+                    if (done.ok() && then) then();
+                    fill(std::move(done));
+                  });
   co_await wait_for_value(slot, timings_.commit);
   if (!slot->value)
     co_return error_response(503, "unavailable",

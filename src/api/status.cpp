@@ -284,11 +284,14 @@ Outcome reload_config(const Call& call) {
   if (!call.caller.user.is_operator)
     return error_response(Error{Errc::denied, "only operators may reload the configuration"});
   BUSBAR_API_TRY(read, call.backend.reload());
-  return Ask{std::move(read.command), [take = std::move(read.take)](const Committed& committed) {
-               const auto sentence = take();
+  auto taken = std::make_shared<std::optional<Result<std::string>>>();
+  return Ask{std::move(read.command),
+             [taken](const Committed& committed) {
+               const Result<std::string>& sentence = **taken;
                if (!sentence.ok()) return error_response(sentence.error());
                return changed(committed, *sentence);
-             }};
+             },
+             [taken, take = std::move(read.take)] { *taken = take(); }};
 }
 
 Outcome show_openapi(const Call&) {

@@ -41,15 +41,20 @@ constexpr std::string_view limit_fields[] = {"default_time", "units_per_job", "l
 
 // A map of names to amounts, whose unit follows from the name, as quotas and named countables write
 // them.
-void read_amounts(const Field& field, Problems& problems, bool by_resource, List<NamedCount>& out) {
+void read_amounts(const Field& field, Problems& problems, bool by_resource, List<NamedCount>& out,
+                  const List<NamedCount>& countables = {}) {
   if (!field.is(Kind::map)) return field.refuse(problems, "must be a map of names to amounts");
   out.clear();
   for (std::size_t i = 0; i < field->items.size(); ++i) {
     const Field item = field.child(i);
     NamedCount amount{item->key, 0};
     const bool plain = !by_resource;
-    constexpr std::string_view quotas[] = {"cores", "memory", "scratch", "gpu"};
-    const std::string_view near = plain ? std::string_view() : nearest(amount.name, quotas);
+    constexpr std::string_view quotas[] = {"cores", "memory", "scratch"};
+    const bool free_name = plain || std::any_of(countables.begin(), countables.end(),
+                                                [&](auto& c) { return c.name == amount.name; });
+    const std::string_view near = free_name               ? std::string_view()
+                                  : amount.name == "gpus" ? std::string_view("gpu")
+                                                          : nearest(amount.name, quotas);
     if (!near.empty() && near != amount.name) {
       problems.add(item->key_place, item.path,
                    fmt::format("nothing is called that; did you mean \"{}\"?", near));
@@ -142,7 +147,7 @@ void read_users(const MapReader& top, UserConfig& out) {
   map.get("root_jobs", out.root_jobs);
 }
 
-void read_tenants(const MapReader& top, Config& out) {
+void read_tenants(const MapReader& top, const List<NamedCount>& countables, Config& out) {
   const Field at = top.find("tenants");
   if (at) {
     if (!at.is(Kind::list) || at->items.empty())
@@ -159,7 +164,7 @@ void read_tenants(const MapReader& top, Config& out) {
       map.get("submitted_max", tenant.submitted_max, 0, 1'000'000'000);
       map.get("users", tenant.users);
       if (const Field quota = map.find("quota"))
-        read_amounts(quota, top.problems(), true, tenant.quota);
+        read_amounts(quota, top.problems(), true, tenant.quota, countables);
     }
     std::sort(out.tenants.begin(), out.tenants.end(),
               [](const TenantConfig& a, const TenantConfig& b) { return a.name < b.name; });
@@ -329,7 +334,7 @@ Result<DaemonConfig> read_config(std::string_view yaml, std::string_view file_na
   read_listen(top, out.listen);
   read_node(top, out.node);
   read_users(top, out.users);
-  read_tenants(top, out.core);
+  read_tenants(top, out.node.resources, out.core);
   read_policy(top, out.core);
   if (!problems.none()) return problems.error();
   return out;

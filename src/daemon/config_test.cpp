@@ -79,6 +79,8 @@ TEST(DaemonConfig, SpansAndSizesAreShownAsAPersonWritesThem) {
       {"node: {output_max: 0}", "output_max: 0\n"},
       {"tenants: [{name: a, quota: {memory: 65536M, cores: 2}}]", "\"memory\": 64G"},
       {"tenants: [{name: a, quota: {scratch: 1T}}]", "\"scratch\": 1T"},
+      {"tenants: [{name: a, quota: {npu: 4}}]", "\"npu\": 4"},
+      {"{node: {resources: {core: 8}}, tenants: [{name: a, quota: {core: 4}}]}", "\"core\": 4"},
   };
   for (const auto& [yaml, shown] : rows) {
     SCOPED_TRACE(yaml);
@@ -99,6 +101,7 @@ TEST(DaemonConfig, RefusalsNamePlaceAndRemedy) {
       {"tenants: [{name: a}, {name: a}]", "twice"},
       {"default_tenant: nobody", "names no tenant"},
       {"tenants: [{name: a, quota: {coers: 3}}]", "did you mean \"cores\"?"},
+      {"tenants: [{name: a, quota: {gpus: 3}}]", "did you mean \"gpu\"?"},
       {"policy: {name: magic}", "default"},
       {"users: {uid_min: -1}", "uid_min"},
       {"fair_share: {half_life: 0s}", "at least 1s"},

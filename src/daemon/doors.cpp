@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <mutex>
+
 #include "api/server.hpp"
 #include "api/tokens.hpp"
 #include "daemon/log.hpp"
@@ -26,6 +28,7 @@ struct Doors::Impl {
   api::Replica& replica;
   DaemonConfig config;
   std::unique_ptr<api::Server> server;
+  std::mutex server_lock;  // a reload and the end of the server come on different threads
 
   Result<Ok> load_tokens() {
     const std::int64_t now = backend.unix_ms(backend.now());
@@ -36,7 +39,7 @@ struct Doors::Impl {
 };
 
 Doors::Doors(api::Backend& backend, api::Replica& replica, const DaemonConfig& config)
-    : impl_(new Impl{backend, replica, config, nullptr}) {}
+    : impl_(new Impl{backend, replica, config, nullptr, {}}) {}
 
 Doors::~Doors() { close(); }
 
@@ -61,13 +64,14 @@ Result<Ok> Doors::open() {
 }
 
 Result<Ok> Doors::renew(const DaemonConfig& config) {
+  const std::lock_guard guard(impl_->server_lock);
   if (!impl_->server) return Ok{};
-  BUSBAR_TRY_OK(impl_->load_tokens());
   impl_->server->replace(operators_of(config));
-  return Ok{};
+  return impl_->load_tokens();
 }
 
 void Doors::close() {
+  const std::lock_guard guard(impl_->server_lock);
   if (!impl_->server) return;
   impl_->server->stop(std::chrono::milliseconds(2000));
   impl_->server.reset();

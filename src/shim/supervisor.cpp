@@ -151,6 +151,9 @@ void Supervisor::take(const Limit& limit) {
   const auto held = attempts_.find(limit.name);
   if (held == attempts_.end() || held->second.exited || held->second.ending) return;
   Attempt& attempt = held->second;
+  const bool over =
+      attempt.kill_at != never_ms;  // its processes have ended; what they left has not
+  if (over || attempt.request.time_limit_ms == limit.time_limit_ms) return;
   attempt.request.time_limit_ms = limit.time_limit_ms;
   count_limit(attempt, attempt.started_unix_ms == 0 ? mono_ms() : attempt.started_mono_ms);
 }

@@ -20,11 +20,26 @@ bool is_named(const State& state, const Job* job, const std::string& resource) {
                      [&](const NodeRecord& record) { return has(record.node.named); });
 }
 
+// Whether `resource` is a device that is there, and only simulated.
+bool is_simulated(const State& state, const std::string& resource) {
+  const DeviceRequest request{.model = resource == "gpu" ? "" : resource, .memory_min_bytes = {}};
+  bool found = false;
+  for (const NodeRecord& record : state.nodes())
+    for (const Device& device : record.node.devices) {
+      if (!device_matches(request, device)) continue;
+      if (!record.node.simulated && !device.simulated) return false;
+      found = true;
+    }
+  return found;
+}
+
 // A number of `resource` in its own unit.
 class Amounts {
  public:
   Amounts(const State& state, const Job* job, std::string resource)
-      : resource_(std::move(resource)), named_(is_named(state, job, resource_)) {}
+      : resource_(std::move(resource)),
+        named_(is_named(state, job, resource_)),
+        simulated_(!named_ && !resource_.empty() && is_simulated(state, resource_)) {}
   std::string text(std::int64_t amount) const {
     if (resource_ == "memory" || resource_ == "scratch") return format_bytes(Bytes(amount));
     if (resource_ == "ports" || named_) return std::to_string(amount);
@@ -36,12 +51,13 @@ class Amounts {
     if (noun == "gpu" && amount != 1000) noun = "gpus";
     if (noun == "cores" && amount == 1000) noun = "core";
     if (noun == "ports" && amount == 1) noun = "port";
-    return text(amount) + " " + noun;
+    return text(amount) + " " + noun + (simulated_ ? " (simulated)" : "");
   }
 
  private:
   std::string resource_;
   bool named_;
+  bool simulated_;
 };
 
 // "job 12 (prep)", "jobs 12 (prep), 14 and 15".

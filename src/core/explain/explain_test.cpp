@@ -37,8 +37,8 @@ TEST_F(Explained, ResourcesWithNumbersAndTheEndThatFreesThem) {
   world.add(testing::node("gpu1", 16, gibibytes(64), 8, "NVIDIA H100 80GB HBM3"));
   world.add(job("train", h100(7), minutes(25)));
   EXPECT_EQ(say(world.add(job("big", h100(4)))),
-            "waits for resources: needs 4 H100, 1 free of 8 (node gpu1 is closest); starts in 25m "
-            "at the latest, when job 1 (train) ends");
+            "waits for resources: needs 4 H100 (simulated), 1 free of 8 (node gpu1 is closest); "
+            "starts in 25m at the latest, when job 1 (train) ends");
 }
 
 TEST_F(Explained, ThePromiseThatAShortJobMustNotDelay) {

@@ -296,7 +296,8 @@ void StateWriter::operator()(const JobUpdated& event) {
 
 // It ends at once where it has run longer.
 void StateWriter::change_limit(const Job& owner, AttemptRecord& attempt) const {
-  if (attempt.stop != StopCause::none) return;
+  // A revoke that comes too late is forgotten.
+  if (attempt.stop != StopCause::none && attempt.stop != StopCause::revoke) return;
   attempt.time_limit = owner.time_limit;
   if (attempt.staged()) return;
   const Tick from = attempt.started == Tick(0) ? attempt.granted : attempt.started;

@@ -41,10 +41,13 @@ std::string asked_devices(const DeviceRequest& request) {
   return fmt::format("{} x {}", request.count, device_text(request));
 }
 
-// "2 x A100, 1 x H100": what is there, by model; empty when there is none.
+// "2 x A100, 1 x H100 (simulated)": what is there, by model; empty when there is none.
 std::string devices_of(const Node& node) {
   std::map<std::string, std::uint32_t> counts;
-  for (const auto& device : node.devices) ++counts[short_model(device)];
+  for (const auto& device : node.devices) {
+    const bool simulated = node.simulated || device.simulated;
+    ++counts[short_model(device) + (simulated ? " (simulated)" : "")];
+  }
   std::string text;
   for (const auto& [model, count] : counts)
     text += fmt::format("{}{} x {}", text.empty() ? "" : ", ", count, model);

@@ -70,20 +70,24 @@ TEST(Capacity, NamesWhatWasAskedWhatTheBestNodeHasAndTheNearestRequest) {
       {licences(3), ""},
       {needs(1, {}, {gpus(8, "H100")}),
        "job \"train\" asks for 8 x H100 per task, but no node has an H100; this cluster has 2 x "
-       "A100 on n1. Nearest: gpus: A100:2"},
+       "A100 (simulated) on n1. Nearest: gpus: A100:2"},
       {needs(64, gibibytes(512), {gpus(8, "H100")}),
        "job \"train\" asks for 8 x H100, 64 cores and 512G of memory per task, but no node has an "
-       "H100; this cluster has 2 x A100 on n1; the best node, n1, has 8 cores and 64G of memory. "
+       "H100; this cluster has 2 x A100 (simulated) on n1; the best node, n1, has 8 cores and 64G "
+       "of memory. "
        "Nearest: gpus: A100:2, cores: 8, memory: 64G"},
       {needs(1, {}, {gpus(4, "A100")}),
-       "job \"train\" asks for 4 x A100 per task, but the best node, n1, has 2 x A100. Nearest: "
+       "job \"train\" asks for 4 x A100 per task, but the best node, n1, has 2 x A100 (simulated). "
+       "Nearest: "
        "gpus: A100:2"},
       {needs(1, {}, {gpus(4)}),
-       "job \"train\" asks for 4 x accelerator per task, but the best node, n1, has 2 x A100. "
+       "job \"train\" asks for 4 x accelerator per task, but the best node, n1, has 2 x A100 "
+       "(simulated). "
        "Nearest: gpus: A100:2"},
       {needs(1, {}, {big(141)}),
        "job \"train\" asks for 1 x accelerator with 141G of memory per task, but no node has an "
-       "accelerator with 141G of memory; this cluster has 2 x A100 on n1. Nearest: gpus: A100:1"},
+       "accelerator with 141G of memory; this cluster has 2 x A100 (simulated) on n1. Nearest: "
+       "gpus: A100:1"},
       {needs(64, {}),
        "job \"train\" asks for 64 cores per task, but the best node, n2, has 32 cores. Nearest: "
        "cores: 32"},
@@ -225,7 +229,8 @@ TEST(Capacity, AnyAlternativeWillDo) {
   job.groups[0].any_of[1] = {needs(1, {}, {gpus(1, "MI300X")}), {}, 1000};
   EXPECT_EQ(why(w, job),
             "job \"train\" asks for 1 x H100 per task, but no node has an H100; this cluster has 2 "
-            "x A100 on n1. Nearest: gpus: A100:1 (of its first alternative; the other 1 cannot run "
+            "x A100 (simulated) on n1. Nearest: gpus: A100:1 (of its first alternative; the other "
+            "1 cannot run "
             "either)");
 }
 

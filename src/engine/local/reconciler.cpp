@@ -546,6 +546,15 @@ void Reconciler::tick_link(Tick now) {
   if (greeted_ && list_open_ && overdue(asked_at_, now)) ask_list(now);
   const Span audit = synchronised_ ? options_.audit_interval : options_.answer_wait;
   if (linked_ && !list_open_ && now >= audited_at_ + audit) ask_list(now);
+  // An End is answered by its effect, a Start by the program's: what tells a shim that lives from
+  // one that does not is a question that is always answered. Nobody listened while we were away.
+  const bool away = now >= ticked_at_ + options_.answer_wait;
+  ticked_at_ = now;
+  if (away && unanswered_since_ != tick_never) unanswered_since_ = now;
+  if (linked_ && overdue(unanswered_since_, now) && overdue(probed_at_, now)) {
+    probed_at_ = now;
+    send(shim::List{"alive"});
+  }
   const Tick silent_since = linked_ ? unanswered_since_ : unlinked_since_;
   if (!unreachable_reported_ && now >= silent_since + options_.unreachable_after) {
     unreachable_reported_ = true;

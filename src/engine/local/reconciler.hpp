@@ -179,6 +179,8 @@ class Reconciler {
   bool shim_stages_ = false;
   bool shim_sets_limits_ = false;
   Tick unlinked_since_;
+  Tick ticked_at_;
+  Tick probed_at_;
   Tick unanswered_since_ = tick_never;  // the first request since the shim last said anything
   Tick audited_at_;
   std::set<std::string> seen_;  // in the list under way

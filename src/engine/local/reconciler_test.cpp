@@ -88,7 +88,7 @@ class SimShim {
     } else if (const auto* start = std::get_if<shim::StartRequest>(&*message)) {
       staged.erase(start->name);
       limits.emplace(start->name, start->time_limit_ms);
-      run(start->name);
+      if (!slow) run(start->name);
     } else if (const auto* limit = std::get_if<shim::Limit>(&*message)) {
       limits[limit->name] = limit->time_limit_ms;
     } else if (const auto* stage = std::get_if<shim::Stage>(&*message)) {
@@ -104,7 +104,7 @@ class SimShim {
     } else if (const auto* end = std::get_if<shim::End>(&*message)) {
       if (unstage(end->name)) return;
       const auto at = held.find(end->name);
-      if (at == held.end()) return;
+      if (at == held.end() || slow) return;
       if (at->second.ended) return tell(end->name);
       at->second.ends_at = line_.now;
       at->second.cause = shim::Cause::stopped;
@@ -139,6 +139,7 @@ class SimShim {
   std::map<std::string, std::string> staged;  // and after which
   std::vector<std::string> upgrades;
   std::map<std::string, std::int64_t> limits;
+  bool slow = false;  // what it is asked to start and to end takes its time
   bool frozen = false;
   std::vector<std::string> unread;
   bool stages = true;
@@ -636,6 +637,24 @@ TEST(Reconciler, a_shim_that_stays_away_makes_the_node_unreachable) {
   world.connect(true);
   world.run();
   EXPECT_FALSE(world.unreachable);
+}
+
+TEST(Reconciler, what_takes_long_to_start_or_to_end_makes_no_node_unreachable) {
+  Quiet world;
+  world.open();
+  world.connect(true);
+  world.run();
+  ASSERT_TRUE(world.synchronised);
+  const Launch runs = launch_of(1);
+  world.sim.held[runs.name] = {tick_never, false, {}};
+  world.sim.slow = true;
+  world.daemon->launch(runs, world.line.now);
+  world.daemon->launch(launch_of(2), world.line.now);
+  world.daemon->end(runs.name, minutes(10), world.line.now);
+  for (int i = 0; i < 1000; ++i) {
+    world.run(1);
+    ASSERT_FALSE(world.unreachable) << "step " << i;
+  }
 }
 
 TEST(Reconciler, a_changed_limit_reaches_the_shim_whatever_happens_between) {
