@@ -288,8 +288,8 @@ DEV_STAGES = [
     Stage("e2e", "dev", 190, run_e2e, absent=e2e_absent),
 ]
 FULL_STAGES = [
-    Stage("asan", "sanitizers", 470, run_asan),
-    Stage("tsan", "sanitizers", 250, run_tsan),
+    Stage("asan", "sanitizers", 485, run_asan),
+    Stage("tsan", "sanitizers", 235, run_tsan),
     Stage("seeds", "seeds and fuzz", 240, run_seeds, absent=sim_absent),
     Stage("fuzz", "seeds and fuzz", 240, run_fuzz, absent=fuzz_absent),
     Stage("vm", "virtual machine", 240, run_vm),
