@@ -128,9 +128,12 @@ class Teller {
     say("is newer than the journal, and " + how + " on cluster " + event.cluster);
   }
   void operator()(const ClusterAdopted& event) {
-    const std::size_t count = event.attempts.size();
-    say(std::to_string(count) + (count == 1 ? " attempt" : " attempts") +
-        " newer than the journal: " + (event.keep ? "may end by itself" : "is ended") +
+    const bool one = event.attempts.size() == 1;
+    const char* end = one ? "attempt newer than the journal is ended"
+                          : "attempts newer than the journal are ended";
+    const char* keep = one ? "attempt newer than the journal may end by itself"
+                           : "attempts newer than the journal may end by themselves";
+    say(std::to_string(event.attempts.size()) + " " + (event.keep ? keep : end) +
         because(event.by, ""));
   }
   void operator()(const LeftoverEnded& event) {

@@ -39,6 +39,8 @@ constexpr std::string_view policy_fields[] = {
 constexpr std::string_view share_fields[] = {"half_life", "epoch"};
 constexpr std::string_view limit_fields[] = {"default_time", "units_per_job", "launch_failures"};
 
+bool in_bytes(std::string_view resource) { return resource == "memory" || resource == "scratch"; }
+
 // A map of names to amounts, whose unit follows from the name, as quotas and named countables write
 // them.
 void read_amounts(const Field& field, Problems& problems, bool by_resource, List<NamedCount>& out,
@@ -58,7 +60,7 @@ void read_amounts(const Field& field, Problems& problems, bool by_resource, List
     if (!near.empty() && near != amount.name) {
       problems.add(item->key_place, item.path,
                    fmt::format("nothing is called that; did you mean \"{}\"?", near));
-    } else if (!plain && (amount.name == "memory" || amount.name == "scratch")) {
+    } else if (!plain && in_bytes(amount.name)) {
       Bytes bytes;
       if (jobfile::read(item, problems, bytes)) amount.count = bytes.value;
     } else if (plain) {
@@ -255,10 +257,9 @@ std::string bytes_of(std::int64_t bytes) {
 std::string amounts_of(const List<NamedCount>& amounts, bool by_resource) {
   std::string out = "{";
   for (const auto& amount : amounts) {
-    const bool in_bytes = amount.name == "memory" || amount.name == "scratch";
-    const std::string value = !by_resource ? fmt::format("{}", amount.count)
-                              : in_bytes   ? bytes_of(amount.count)
-                                           : format_milli(amount.count);
+    const std::string value = !by_resource            ? fmt::format("{}", amount.count)
+                              : in_bytes(amount.name) ? bytes_of(amount.count)
+                                                      : format_milli(amount.count);
     out += fmt::format("{}{}: {}", out.size() > 1 ? ", " : "", yaml_quoted(amount.name), value);
   }
   return out + "}";

@@ -1,7 +1,9 @@
 #include <algorithm>
 
 #include "core/explain/verdict.hpp"
+#include "core/fit/ask.hpp"
 #include "core/fit/hardware.hpp"
+#include "core/state/capacity.hpp"
 #include "model/names.hpp"
 
 namespace busbar::core {
@@ -20,26 +22,14 @@ bool is_named(const State& state, const Job* job, const std::string& resource) {
                      [&](const NodeRecord& record) { return has(record.node.named); });
 }
 
-// Whether `resource` is a device that is there, and only simulated.
-bool is_simulated(const State& state, const std::string& resource) {
-  const DeviceRequest request{.model = resource == "gpu" ? "" : resource, .memory_min_bytes = {}};
-  bool found = false;
-  for (const NodeRecord& record : state.nodes())
-    for (const Device& device : record.node.devices) {
-      if (!device_matches(request, device)) continue;
-      if (!record.node.simulated && !device.simulated) return false;
-      found = true;
-    }
-  return found;
-}
-
 // A number of `resource` in its own unit.
 class Amounts {
  public:
   Amounts(const State& state, const Job* job, std::string resource)
-      : resource_(std::move(resource)),
-        named_(is_named(state, job, resource_)),
-        simulated_(!named_ && !resource_.empty() && is_simulated(state, resource_)) {}
+      : state_(state),
+        job_(job),
+        resource_(std::move(resource)),
+        named_(is_named(state, job, resource_)) {}
   std::string text(std::int64_t amount) const {
     if (resource_ == "memory" || resource_ == "scratch") return format_bytes(Bytes(amount));
     if (resource_ == "ports" || named_) return std::to_string(amount);
@@ -51,13 +41,17 @@ class Amounts {
     if (noun == "gpu" && amount != 1000) noun = "gpus";
     if (noun == "cores" && amount == 1000) noun = "core";
     if (noun == "ports" && amount == 1) noun = "port";
-    return text(amount) + " " + noun + (simulated_ ? " (simulated)" : "");
+    const bool plain = resource_ == "cores" || resource_ == "memory" || resource_ == "scratch" ||
+                       resource_ == "ports" || named_;
+    return text(amount) + " " + noun +
+           (!plain && job_ != nullptr && only_simulated(state_, *job_) ? " (simulated)" : "");
   }
 
  private:
+  const State& state_;
+  const Job* job_;
   std::string resource_;
   bool named_;
-  bool simulated_;
 };
 
 // "job 12 (prep)", "jobs 12 (prep), 14 and 15".
@@ -218,20 +212,13 @@ std::string resources_text(const State& state, const Verdict& verdict, const Job
 }
 
 // How long the job may hold its place, and what that is made of.
-std::string hold_text(const Config& config, const Job& job) {
+std::string hold_text(const State& state, const Job& job) {
   if (job.time_limit == span_unlimited) return "it has no time limit";
-  Span whole = job.time_limit;
-  std::string text = "limit " + format_span(job.time_limit);
-  const std::pair<const char*, Span> rest[] = {{" + grace ", job.grace},
-                                               {" + cleanup ", config.cleanup_bound},
-                                               {" + launch ", config.cleanup_bound}};
-  for (const auto& [name, span] : rest) {
-    if (span <= Span(0)) continue;
-    whole += span;
-    text += name + format_span(span);
-  }
-  const std::string parts = whole == job.time_limit ? "" : " (" + text + ")";
-  return "it may hold its place for " + format_span(whole) + parts;
+  const Span bound = state.config().cleanup_bound;
+  std::string parts = latest_end_parts(state.config(), job, job.time_limit);
+  if (bound > Span(0)) parts += " + launch " + format_span(bound);
+  return "it may hold its place for " + format_span(place_end(state, job, Tick(0)) - Tick(0)) +
+         (parts.empty() ? "" : " (" + parts + ")");
 }
 
 std::string reserved_text(const State& state, const Verdict& verdict, const Job* job, Tick now) {
@@ -257,7 +244,7 @@ std::string reserved_text(const State& state, const Verdict& verdict, const Job*
     text += reservation.start > now ? ", which begins " + in_text(reservation.start, now)
                                     : ", which ends " + in_text(reservation.end, now);
     if (reservation.start > now && job != nullptr)
-      text += ": " + hold_text(state.config(), *job) + "; a shorter time limit could let it pass";
+      text += ": " + hold_text(state, *job) + "; a shorter time limit could let it pass";
     return text + later;
   }
   return "would run into a reservation on node " + verdict.where +

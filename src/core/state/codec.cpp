@@ -41,6 +41,17 @@ void visit_map(V& visit, std::string_view name, Map& map) {
   }
 }
 
+template <class V, class Map>
+void visit_map(V& visit, std::string_view name, const Boxed<Map>& map) {
+  visit_map(visit, name, *map);
+}
+template <class V, class Map>
+void visit_map(V& visit, std::string_view name, Boxed<Map>& map) {
+  Map read;
+  visit_map(visit, name, read);
+  map = std::move(read);
+}
+
 template <class V>
 void describe(V& visit, Like<UnitRecord> auto& unit) {
   visit("attempts", unit.attempts);
@@ -63,13 +74,7 @@ template <class V>
 void describe(V& visit, Like<GroupRecord> auto& group) {
   visit("waiting", group.waiting);
   visit("held", group.held);
-  if constexpr (std::is_const_v<std::remove_reference_t<decltype(group)>>) {
-    visit_map(visit, "units", *group.units);
-  } else {
-    std::map<std::uint32_t, UnitRecord> units;
-    visit_map(visit, "units", units);
-    group.units = std::move(units);
-  }
+  visit_map(visit, "units", group.units);
   visit("finished", group.finished);
   visit("live", group.live);
   visit("staged", group.staged);
