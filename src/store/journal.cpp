@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -24,7 +23,6 @@ namespace {
 
 constexpr std::uint64_t prune_events_step = 5000;
 constexpr std::uint32_t forget_rows_step = 2000;
-constexpr Revision revision_max{std::numeric_limits<std::uint64_t>::max()};
 constexpr char remedy[] =
     "; put a backup in its place (docs/operations.md, Backup and restore), and keep the damaged "
     "file for `busbar journal verify` and `busbar journal export`";

@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <limits>
 
 #include "model/written.hpp"
 #include "store/files.hpp"
@@ -30,8 +29,6 @@ struct Reader::Impl {
 };
 
 namespace {
-
-constexpr Revision revision_max{std::numeric_limits<std::uint64_t>::max()};
 
 // A log that nobody writes can be looked at whole; beside a running daemon its end moves.
 std::string look_at_log(const std::string& folder) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -53,6 +54,8 @@ struct Scan {
   bool good_behind = false;   // good rows lie behind the damage: it is not the tail
   Revision good_behind_from;  // the highest of them
 };
+
+inline constexpr Revision revision_max{std::numeric_limits<std::uint64_t>::max()};
 
 // Reads the events after `after`, whose chain is `chain`, in order, up to and with `until`.
 // Stops at the first damaged row. corrupt: a whole row that this build cannot read.

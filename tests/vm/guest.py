@@ -133,26 +133,39 @@ def pack(root, image):
     return len(archive)
 
 
-def boot(vmlinuz, image, log, more=""):
+def board(domains):
+    """qemu's arguments for that many NUMA domains of two processors each and equal memory."""
+    arguments = ["-m", str(MEMORY_MIB), "-smp", str(2 * domains)]
+    for domain in range(domains):
+        arguments += ["-object",
+                      f"memory-backend-ram,id=memory{domain},size={MEMORY_MIB // domains}M",
+                      "-numa", f"node,nodeid={domain},memdev=memory{domain},"
+                               f"cpus={2 * domain}-{2 * domain + 1}"]
+    return arguments
+
+
+def boot(vmlinuz, image, log, more="", domains=1):
     """Runs the machine to its end, emulated where KVM does not get as far as a test's beginning.
 
     `more` is added to the kernel's command line. A test says "vm: begin NAME" on the console.
     """
     begin = time.monotonic()
+    kvm = ["-accel", "kvm", "-cpu", "host", *board(domains)]
+    emulated = ["-accel", "tcg,thread=multi", "-cpu", "max", *board(domains)]
     if os.access("/dev/kvm", os.R_OK | os.W_OK):
-        run_guest(vmlinuz, image, log, ["-accel", "kvm", "-cpu", "host"], KVM_BOOT_S, more)
+        run_guest(vmlinuz, image, log, kvm, KVM_BOOT_S, more)
         if "vm: begin" in log.read_text(errors="replace"):
             print(f"vm: with KVM, {time.monotonic() - begin:.0f} s, log {log}")
             return
         print("vm: KVM is there but does not boot a guest; emulating")
-    run_guest(vmlinuz, image, log, ["-accel", "tcg,thread=multi", "-cpu", "max"], DEADLINE_S, more)
+    run_guest(vmlinuz, image, log, emulated, DEADLINE_S, more)
     print(f"vm: emulated, {time.monotonic() - begin:.0f} s, log {log}")
 
 
 def run_guest(vmlinuz, image, log, machine, boot_s, more):
     """The console goes to `log`; stopped at the deadline, or after boot_s without a test."""
-    command = [QEMU, "-kernel", vmlinuz, "-initrd", image, "-m", str(MEMORY_MIB), "-smp", "2",
-               "-nographic", "-no-reboot", "-nic", "none", *machine, "-append",
+    command = [QEMU, "-kernel", vmlinuz, "-initrd", image, "-nographic",
+               "-no-reboot", "-nic", "none", *machine, "-append",
                f"console=ttyS0 quiet panic=-1 cgroup_no_v1=all {more}"]
     begin = time.monotonic()
     with open(log, "wb") as out:
@@ -178,7 +191,7 @@ def need(programs):
         give_up(f"not built: {', '.join(missing)}")
 
 
-def run(name, fill, programs, packages=(), more="", keep=False):
+def run(name, fill, programs, packages=(), more="", domains=1, keep=False):
     """Makes a guest, lets `fill(root)` add to its files, runs it; returns its console's text."""
     need(programs)
     WORK.mkdir(parents=True, exist_ok=True)
@@ -188,7 +201,7 @@ def run(name, fill, programs, packages=(), more="", keep=False):
     fill(root)
     size = pack(root, image)
     print(f"vm: {vmlinuz.name}, root file system of {size >> 20} MiB")
-    boot(vmlinuz, image, log, more)
+    boot(vmlinuz, image, log, more, domains)
     image.unlink()
     if not keep:
         shutil.rmtree(root, ignore_errors=True)

@@ -19,7 +19,8 @@ from guest import BUILD, ROOT
 PROGRAMS = ["busbar", "busbard", "busbar-shim"]
 SYSTEMD = pathlib.Path("/usr/lib/systemd/systemd")
 CASES = ["the_service_is_active", "a_user_submits_and_it_runs_as_them", "roots_job_is_refused",
-         "the_memory_limit_holds", "a_job_lives_through_a_restart",
+         "the_memory_limit_holds", "cores_and_memory_of_a_job_are_of_one_numa_domain",
+         "a_job_lives_through_a_restart",
          "a_job_lives_through_a_killed_daemon", "a_job_lives_through_a_stop", "reload_takes_effect",
          "a_bad_configuration_is_refused_with_its_place", "and_starts_again_once_it_is_mended"]
 
@@ -71,6 +72,18 @@ the_memory_limit_holds() {
   as_alice wait "$id"
   as_alice show "$id" | grep -q OUT_OF_MEMORY || { as_alice show "$id"; return 1; }
 }
+cores_and_memory_of_a_job_are_of_one_numa_domain() {
+  local small large
+  rm -f /home/alice/go
+  small=$(submit 'cores: 1' 'run: |' '  grep Cpus_allowed_list /proc/self/status > small' \
+    '  while [ ! -e go ]; do sleep 0.2; done') || return
+  large=$(submit 'cores: 2' 'run: python3 /opt/pages.py > large') || return
+  as_alice wait "$large" && touch /home/alice/go && as_alice wait "$small" || return
+  cat /home/alice/small /home/alice/large
+  grep -qx 'Cpus_allowed_list:.[01]' /home/alice/small || return
+  grep -qx 'Cpus_allowed_list:.2-3' /home/alice/large || return
+  grep -qx 'pages of 64 MiB in domain 1: all' /home/alice/large
+}
 lives_through() {  # command...: a job that ends with 7 some time after it
   local id begun
   rm -f /home/alice/begun /home/alice/go
@@ -114,6 +127,21 @@ echo "vm: end service"
 busybox poweroff -f
 """
 
+# A process that fills 64 MiB and says in which NUMA domain the kernel put their pages.
+PAGES = r"""import mmap
+import re
+memory = mmap.mmap(-1, 64 << 20)
+for at in range(0, len(memory), mmap.PAGESIZE):
+    memory[at] = 1
+print(next(line.strip() for line in open("/proc/self/status") if "Cpus_allowed_list" in line))
+for line in open("/proc/self/numa_maps"):
+    pages = dict(re.findall(r" N(\d+)=(\d+)", line))
+    size = re.search(r"kernelpagesize_kB=(\d+)", line)
+    if sum(map(int, pages.values())) * int(size[1] if size else 4) >= 64 << 10:
+        share = "all" if len(pages) == 1 else pages
+        print(f"pages of 64 MiB in domain {max(pages, key=lambda d: int(pages[d]))}: {share}")
+"""
+
 
 def block_after(text, words):
     """The code block that follows a line of the documentation."""
@@ -138,6 +166,7 @@ def fill(root):
     write(root / "etc/systemd/system/check.target", TARGET)
     write(root / "etc/systemd/system/check.service", CHECK_UNIT)
     write(root / "opt/check.sh", CHECK.replace("@CASES@", " ".join(CASES)), 0o755)
+    write(root / "opt/pages.py", PAGES)
     write(root / "etc/machine-id", "")
     write(root / "etc/passwd", "root:x:0:0:root:/root:/bin/bash\n"
                                "nobody:x:65534:65534::/:/bin/false\n"
@@ -175,7 +204,7 @@ def main():
     programs = [BUILD / "bin" / name for name in PROGRAMS]
     text = guest.run("service", fill, programs, packages=["systemd", "libc-bin"],
                      more="systemd.unit=check.target systemd.show_status=0 audit=0",
-                     keep=arguments.keep)
+                     domains=2, keep=arguments.keep)
     return judge(text)
 
 

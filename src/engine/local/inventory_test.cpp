@@ -6,23 +6,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "engine/local/testing/folder.hpp"
+
 namespace busbar::local {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Folder {
-  std::string path;
-  Folder() {
-    std::string name = testing::TempDir() + "busbar-inventory-XXXXXX";
-    path = mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  void write(const std::string& file, const std::string& text) const {
-    fs::create_directories(fs::path(path + "/" + file).parent_path());
-    std::ofstream(path + "/" + file) << text;
-  }
-};
 
 TEST(Inventory, describes_this_machine_and_twice_the_same) {
   std::vector<std::string> warnings;

@@ -20,6 +20,7 @@
 
 #include "engine/local/local_machine.hpp"
 #include "engine/local/log_reader.hpp"
+#include "engine/local/testing/folder.hpp"
 #include "model/names.hpp"
 
 namespace busbar::local {
@@ -34,16 +35,6 @@ std::string read_text(const std::string& path) {
   text << in.rdbuf();
   return text.str();
 }
-
-struct Folder {
-  std::string path;
-  Folder() {
-    std::string name = "/tmp/busbar-engine-XXXXXX";
-    path = mkdtemp(name.data());
-    chmod(path.c_str(), 0755);
-  }
-  ~Folder() { fs::remove_all(path); }
-};
 
 // What the engine reports, to be waited for.
 class Reports {
