@@ -2,7 +2,7 @@
 """The API under load: a page of 50 out of 100,000 jobs on 50 connections, while work is scheduled.
 
 Bars: at least 3,000 requests/s with p99 <= 25 ms (wrk, as fast as it can); and with the load held
-at 1,000 requests/s (hey), scheduling slows down by at most 10 %: tasks of an array from submit to
+at 1,000 requests/s, scheduling slows down by at most 10 %: tasks of an array from submit to
 recorded end, beside the same array without any load in the same round.
 """
 
@@ -26,6 +26,7 @@ policy: {promises_max: 1}
 CONNECTIONS, PAGE = 50, 50
 TASKS = 1500
 SECONDS = 8
+HELD_PER_S = 1000
 
 
 def fill(own, jobs):
@@ -37,16 +38,17 @@ def fill(own, jobs):
 
 
 def door(own, port):
-    """(URL of the page, the header that opens it)."""
+    """(URL of the page, what opens it)."""
     token = next(path for path in (own.state / "tokens").rglob("*") if path.is_file())
     return (f"http://127.0.0.1:{port}/v1/jobs?limit={PAGE}",
-            f"Authorization: Bearer {token.read_text().strip()}")
+            f"Bearer {token.read_text().strip()}")
 
 
-def wrk(url, header):
+def wrk(url, authorization):
     """(requests/s, p99 in ms); errors end the benchmark."""
     text = subprocess.run(["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency", "-H",
-                           header, url], capture_output=True, text=True, check=True).stdout
+                           f"Authorization: {authorization}", url],
+                          capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in text or "Socket errors" in text:
         raise RuntimeError(text)
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
@@ -62,16 +64,26 @@ def tasks_per_s(own):
     return TASKS / (time.perf_counter() - begin)
 
 
-def under_load(own, url, header):
-    load = subprocess.Popen(["hey", "-z", "300s", "-c", str(CONNECTIONS), "-q",
-                             str(1000 // CONNECTIONS), "-H", header, url],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+class SteadyLoad:
+    """While it is entered the page is asked for at 1,000 requests/s."""
+
+    def __init__(self, url, authorization):
+        port, path = re.fullmatch(r"http://127.0.0.1:(\d+)(/.*)", url).groups()
+        self.words = [measure.PROGRAMS / "steady_load", port, path, authorization,
+                      str(CONNECTIONS), str(HELD_PER_S)]
+        self.reports = []
+
+    def __enter__(self):
+        self.load = subprocess.Popen(self.words, stdout=subprocess.PIPE, text=True)
         time.sleep(1)
-        return tasks_per_s(own)
-    finally:
-        load.terminate()
-        load.wait()
+
+    def __exit__(self, *_):
+        self.load.terminate()
+        rate, p99_ms, cpu_us = map(float, self.load.communicate()[0].split())
+        if rate < 0.95 * HELD_PER_S:
+            raise RuntimeError(f"the load was not held: {rate:.0f} of {HELD_PER_S} requests/s")
+        self.reports.append({"held_requests_per_s": rate, "held_p99_ms": p99_ms,
+                             "generator_cpu_us_per_request": cpu_us})
 
 
 def main():
@@ -80,29 +92,34 @@ def main():
     parser.add_argument("--jobs", type=int, default=100_000)
     parser.add_argument("--peers", action="store_true", help="no peer is measured here")
     options = parser.parse_args()
-    for tool in ("wrk", "hey"):
-        if not shutil.which(tool):
-            sys.exit(f"bench: no {tool}: apt-get install {tool}")
+    if not shutil.which("wrk"):
+        sys.exit("bench: no wrk: apt-get install wrk")
     p99, port = [], harness.free_port()
     with harness.daemon(CONFIG.replace("PORT", str(port))) as own:
         fill(own, options.jobs)
-        url, header = door(own, port)
+        url, authorization = door(own, port)
+        steady = SteadyLoad(url, authorization)
 
         def requests():
-            rate, late_ms = wrk(url, header)
+            rate, late_ms = wrk(url, authorization)
             p99.append(late_ms)
             return rate
 
+        def loaded():
+            with steady:
+                return tasks_per_s(own)
+
         rows = measure.rounds({"requests_per_s": requests,
                                "quiet_tasks_per_s": lambda: tasks_per_s(own),
-                               "loaded_tasks_per_s": lambda: under_load(own, url, header)},
+                               "loaded_tasks_per_s": loaded},
                               options.rounds)
         facts = measure.machine(own.home)
     slow = 100 * (1 - measure.ratio(rows, "loaded_tasks_per_s", "quiet_tasks_per_s"))
     metrics = {"requests_per_s": round(measure.median(rows, "requests_per_s")),
                "p99_ms": round(sorted(p99)[len(p99) // 2], 2),
                "scheduling_slowdown_pct": round(slow, 1)}
-    measure.finish("api", metrics, [dict(row, p99_ms=late) for row, late in zip(rows, p99)], facts)
+    raw = [dict(row, p99_ms=late, **held) for row, late, held in zip(rows, p99, steady.reports)]
+    measure.finish("api", metrics, raw, facts)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #include "shim/cgroups.hpp"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,6 +83,18 @@ std::string join(const std::string& base, const std::string& name) { return base
 
 }  // namespace
 
+std::string Cgroups::Base::read(const std::string& file) const { return read_file(file, fd); }
+
+int Cgroups::Base::write(const std::string& file, const std::string& text) const {
+  return write_file(file, text, fd);
+}
+
+Cgroups::Base Cgroups::open_base(const std::string& path) {
+  if (!make_folder(path)) return {};
+  const int fd = open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return fd < 0 ? Base{} : Base{path, fd};
+}
+
 Cgroups Cgroups::detect(const std::string& folder, CgroupMode mode_max) {
   Cgroups found;
   if (mode_max == CgroupMode::none) return found;
@@ -90,11 +103,11 @@ Cgroups Cgroups::detect(const std::string& folder, CgroupMode mode_max) {
     if (mount.controllers.empty()) {
       if (mode_max != CgroupMode::v2 || !found.track_.empty()) continue;
       const std::string base = geteuid() == 0 ? mount.point : own;
-      const std::string ours = join(base, folder);
-      if (!make_folder(ours)) continue;
+      const Base ours = open_base(join(base, folder));
+      if (ours.empty()) continue;
       open_controllers(base, base == own);
-      open_controllers(ours, false);
-      const std::string probe = join(ours, "probe");
+      open_controllers(ours.path, false);
+      const std::string probe = join(ours.path, "probe");
       make_folder(probe);
       found.track_ = ours;
       found.track_is_v2_ = true;
@@ -105,20 +118,19 @@ Cgroups Cgroups::detect(const std::string& folder, CgroupMode mode_max) {
       rmdir(probe.c_str());
       continue;
     }
-    const std::pair<const char*, std::string*> wanted[] = {{",memory,", &found.memory_},
-                                                           {",cpu,", &found.cpu_},
-                                                           {",cpuacct,", &found.cpuacct_},
-                                                           {",pids,", &found.pids_},
-                                                           {",freezer,", &found.freezer_}};
+    const std::pair<const char*, Base*> wanted[] = {{",memory,", &found.memory_},
+                                                    {",cpu,", &found.cpu_},
+                                                    {",cpuacct,", &found.cpuacct_},
+                                                    {",pids,", &found.pids_},
+                                                    {",freezer,", &found.freezer_}};
     for (const auto& [controller, place] : wanted)
       if (place->empty() && !(found.track_is_v2_ && place == &found.freezer_) &&
           mount.controllers.find(controller) != std::string::npos) {
-        if (make_folder(join(own, folder))) *place = join(own, folder);
-        if (place->empty() && make_folder(join(mount.point, folder)))
-          *place = join(mount.point, folder);
+        *place = open_base(join(own, folder));
+        if (place->empty()) *place = open_base(join(mount.point, folder));
       }
   }
-  for (const std::string* v1 : {&found.freezer_, &found.memory_, &found.cpuacct_, &found.pids_})
+  for (const Base* v1 : {&found.freezer_, &found.memory_, &found.cpuacct_, &found.pids_})
     if (found.track_.empty()) found.track_ = *v1;
   found.weigh_all();
   return found;
@@ -129,8 +141,8 @@ Cgroups Cgroups::detect(const std::string& folder, CgroupMode mode_max) {
 void Cgroups::weigh_all() const {
   if (cpu_.empty()) return;
   const std::int64_t cores = std::max(1L, sysconf(_SC_NPROCESSORS_ONLN));
-  const bool v2 = track_is_v2_ && cpu_ == track_;
-  write_file(cpu_ + (v2 ? "/cpu.weight" : "/cpu.shares"),
+  const bool v2 = is_v2(cpu_);
+  cpu_.write(v2 ? "cpu.weight" : "cpu.shares",
              std::to_string(v2 ? std::min<std::int64_t>(10'000, cores * 100)
                                : std::min<std::int64_t>(262'144, cores * 1024)));
 }
@@ -142,8 +154,8 @@ CgroupMode Cgroups::mode() const {
 }
 
 std::string Cgroups::sentence() const {
-  const auto by = [this](const std::string& base, const char* otherwise) {
-    return base.empty() ? otherwise : base == track_ && track_is_v2_ ? "cgroup v2" : "cgroup v1";
+  const auto by = [this](const Base& base, const char* otherwise) {
+    return base.empty() ? otherwise : is_v2(base) ? "cgroup v2" : "cgroup v1";
   };
   return std::string("trees: ") + by(track_, "sessions and /proc") +
          "; memory: " + by(memory_, "rlimit and sampling") +
@@ -151,13 +163,13 @@ std::string Cgroups::sentence() const {
          "; process count: " + by(pids_, "not enforced");
 }
 
-std::vector<std::string> Cgroups::bases(const StartRequest* request) const {
-  std::vector<std::string> all;
-  const auto add = [&](const std::string& base, bool asked) {
+std::vector<Cgroups::Base> Cgroups::bases(const StartRequest* request) const {
+  std::vector<Base> all;
+  const auto add = [&](const Base& base, bool asked) {
     if (asked && !base.empty() && std::find(all.begin(), all.end(), base) == all.end())
       all.push_back(base);
   };
-  for (const std::string* base : {&track_, &memory_, &cpuacct_, &freezer_}) add(*base, true);
+  for (const Base* base : {&track_, &memory_, &cpuacct_, &freezer_}) add(*base, true);
   add(cpu_, request == nullptr || request->cpu_weight > 0);
   add(pids_, request == nullptr || request->pids_max > 0);
   return all;
@@ -168,27 +180,27 @@ Result<Ok> Cgroups::create(const StartRequest& request) const {
   const auto fail = [](const std::string& what, int error) {
     return Error{Errc::unavailable, what + ": " + std::strerror(error)};
   };
-  for (const std::string& base : bases(&request))
-    if (mkdir(join(base, name).c_str(), 0755) != 0 && errno != EEXIST)
-      return fail("the cgroup " + join(base, name) + " could not be made", errno);
+  for (const Base& base : bases(&request))
+    if (mkdirat(base.fd, name.c_str(), 0755) != 0 && errno != EEXIST)
+      return fail("the cgroup " + join(base.path, name) + " could not be made", errno);
   if (request.memory_bytes > 0 && !memory_.empty()) {
-    const bool v2 = track_is_v2_ && memory_ == track_;
-    const std::string own = join(memory_, name);
+    const bool v2 = is_v2(memory_);
     const std::string bytes = std::to_string(request.memory_bytes);
-    const int error = write_file(own + (v2 ? "/memory.max" : "/memory.limit_in_bytes"), bytes);
+    const int error = memory_.write(name + (v2 ? "/memory.max" : "/memory.limit_in_bytes"), bytes);
     if (error != 0) return fail("the memory limit of " + bytes + " bytes could not be set", error);
     // Memory is what was asked for, not memory plus swap; kernels without swap lack the files.
-    write_file(own + (v2 ? "/memory.swap.max" : "/memory.memsw.limit_in_bytes"), v2 ? "0" : bytes);
-    if (v2) write_file(own + "/memory.oom.group", "1");
+    memory_.write(name + (v2 ? "/memory.swap.max" : "/memory.memsw.limit_in_bytes"),
+                  v2 ? "0" : bytes);
+    if (v2) memory_.write(name + "/memory.oom.group", "1");
   }
   if (request.cpu_weight > 0 && !cpu_.empty()) {
-    const bool v2 = track_is_v2_ && cpu_ == track_;
     const std::uint64_t shares = std::uint64_t{request.cpu_weight} * 1024 / 100;
-    write_file(join(cpu_, name) + (v2 ? "/cpu.weight" : "/cpu.shares"),
-               std::to_string(v2 ? request.cpu_weight : std::max<std::uint64_t>(2, shares)));
+    cpu_.write(
+        name + (is_v2(cpu_) ? "/cpu.weight" : "/cpu.shares"),
+        std::to_string(is_v2(cpu_) ? request.cpu_weight : std::max<std::uint64_t>(2, shares)));
   }
   if (request.pids_max > 0 && !pids_.empty()) {
-    const int error = write_file(join(pids_, name) + "/pids.max", std::to_string(request.pids_max));
+    const int error = pids_.write(name + "/pids.max", std::to_string(request.pids_max));
     if (error != 0) return fail("the limit of processes could not be set", error);
   }
   return Ok{};
@@ -196,13 +208,18 @@ Result<Ok> Cgroups::create(const StartRequest& request) const {
 
 std::vector<std::string> Cgroups::doors(const StartRequest& request) const {
   std::vector<std::string> files;
-  for (const std::string& base : bases(&request))
-    files.push_back(join(base, request.name) + "/cgroup.procs");
+  for (const Base& base : bases(&request))
+    files.push_back(join(base.path, request.name) + "/cgroup.procs");
   return files;
 }
 
+int Cgroups::open_birthplace(const std::string& name) const {
+  if (!track_is_v2_) return -1;
+  return openat(track_.fd, name.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 bool Cgroups::is_empty(const std::string& name) const {
-  const std::string events = track_is_v2_ ? read_file(join(track_, name) + "/cgroup.events") : "";
+  const std::string events = track_is_v2_ ? track_.read(name + "/cgroup.events") : "";
   const std::int64_t populated = keyed_number(events, "populated");
   return populated < 0 ? members(name).empty() : populated == 0;
 }
@@ -210,7 +227,7 @@ bool Cgroups::is_empty(const std::string& name) const {
 std::vector<pid_t> Cgroups::members(const std::string& name) const {
   std::vector<pid_t> pids;
   if (!tracks()) return pids;
-  std::vector<std::string> folders{join(track_, name)};
+  std::vector<std::string> folders{join(track_.path, name)};
   while (!folders.empty()) {
     const std::string folder = folders.back();
     folders.pop_back();
@@ -225,41 +242,43 @@ std::vector<pid_t> Cgroups::members(const std::string& name) const {
 }
 
 void Cgroups::kill_members(const std::string& name) const {
-  if (track_is_v2_ && write_file(join(track_, name) + "/cgroup.kill", "1") == 0) return;
+  if (track_is_v2_ && track_.write(name + "/cgroup.kill", "1") == 0) return;
   // Frozen, the tree cannot fork faster than it is killed.
-  const std::string freeze = track_is_v2_ ? join(track_, name) + "/cgroup.freeze"
-                                          : join(freezer_, name) + "/freezer.state";
-  write_file(freeze, track_is_v2_ ? "1" : "FROZEN");
+  const Base& base = track_is_v2_ ? track_ : freezer_;
+  const std::string freeze = name + (track_is_v2_ ? "/cgroup.freeze" : "/freezer.state");
+  base.write(freeze, track_is_v2_ ? "1" : "FROZEN");
   for (const pid_t pid : members(name)) kill(pid, SIGKILL);
-  write_file(freeze, track_is_v2_ ? "0" : "THAWED");
+  base.write(freeze, track_is_v2_ ? "0" : "THAWED");
 }
 
 CgroupReading Cgroups::read(const std::string& name) const {
   CgroupReading reading;
-  if (!cpuacct_.empty()) {
-    const std::string own = join(cpuacct_, name);
-    if (track_is_v2_ && cpuacct_ == track_) {
-      reading.cpu_us = keyed_number(read_file(own + "/cpu.stat"), "usage_usec");
-    } else if (const auto ns = to_number(read_file(own + "/cpuacct.usage")); ns >= 0) {
-      reading.cpu_us = ns / 1000;
-    }
+  if (is_v2(cpuacct_)) {
+    reading.cpu_us = keyed_number(cpuacct_.read(name + "/cpu.stat"), "usage_usec");
+  } else if (!cpuacct_.empty()) {
+    const std::int64_t ns = to_number(cpuacct_.read(name + "/cpuacct.usage"));
+    if (ns >= 0) reading.cpu_us = ns / 1000;
   }
   if (memory_.empty()) return reading;
-  const std::string own = join(memory_, name);
-  const bool v2 = track_is_v2_ && memory_ == track_;
-  const auto number = [&](const char* file) { return to_number(read_file(own + file)); };
-  reading.memory_bytes = number(v2 ? "/memory.current" : "/memory.usage_in_bytes");
-  reading.memory_peak_bytes = number(v2 ? "/memory.peak" : "/memory.max_usage_in_bytes");
-  const std::string events = read_file(own + (v2 ? "/memory.events" : "/memory.oom_control"));
+  const bool v2 = is_v2(memory_);
+  reading.memory_peak_bytes =
+      to_number(memory_.read(name + (v2 ? "/memory.peak" : "/memory.max_usage_in_bytes")));
+  const std::string events = memory_.read(name + (v2 ? "/memory.events" : "/memory.oom_control"));
   reading.out_of_memory = keyed_number(events, "oom_kill") > 0;
   return reading;
 }
 
+std::int64_t Cgroups::memory_bytes(const std::string& name) const {
+  if (memory_.empty()) return -1;
+  return to_number(
+      memory_.read(name + (is_v2(memory_) ? "/memory.current" : "/memory.usage_in_bytes")));
+}
+
 bool Cgroups::remove(const std::string& name) const {
   bool gone = true;
-  for (const std::string& base : bases()) {
-    std::vector<std::string> folders{join(base, name)};
-    if (rmdir(folders[0].c_str()) == 0 || errno == ENOENT) continue;
+  for (const Base& base : bases()) {
+    if (unlinkat(base.fd, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) continue;
+    std::vector<std::string> folders{join(base.path, name)};
     for (std::size_t i = 0; i < folders.size(); ++i)
       for (const std::string& below : list_folder(folders[i], Entries::folders))
         folders.push_back(join(folders[i], below));
@@ -271,14 +290,14 @@ bool Cgroups::remove(const std::string& name) const {
 
 std::vector<std::string> Cgroups::names() const {
   std::vector<std::string> all;
-  for (const std::string& base : bases())
-    for (std::string& name : list_folder(base, Entries::folders))
+  for (const Base& base : bases())
+    for (std::string& name : list_folder(base.path, Entries::folders))
       if (std::find(all.begin(), all.end(), name) == all.end()) all.push_back(std::move(name));
   return all;
 }
 
 void Cgroups::remove_base() const {
-  for (const std::string& base : bases()) rmdir(base.c_str());
+  for (const Base& base : bases()) rmdir(base.path.c_str());
 }
 
 }  // namespace busbar::shim

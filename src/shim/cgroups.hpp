@@ -18,7 +18,6 @@ namespace busbar::shim {
 
 struct CgroupReading {
   std::int64_t cpu_us = -1;  // -1: not known
-  std::int64_t memory_bytes = -1;
   std::int64_t memory_peak_bytes = -1;
   bool out_of_memory = false;
 };
@@ -36,21 +35,38 @@ class Cgroups {
   Result<Ok> create(const StartRequest& request) const;
   // The files a new process writes "0" to, to enter the attempt's folders.
   std::vector<std::string> doors(const StartRequest& request) const;
+  // A descriptor of the folder of v2 that the first door leads to, to be born in; -1: there is
+  // none.
+  int open_birthplace(const std::string& name) const;
   std::vector<pid_t> members(const std::string& name) const;
   bool is_empty(const std::string& name) const;
   void kill_members(const std::string& name) const;  // again until there are none
   CgroupReading read(const std::string& name) const;
-  bool remove(const std::string& name) const;  // false: not yet
-  std::vector<std::string> names() const;      // of all attempts that have a folder
-  void remove_base() const;                    // when it is empty
+  std::int64_t memory_bytes(const std::string& name) const;  // now; -1: not known
+  bool remove(const std::string& name) const;                // false: not yet
+  std::vector<std::string> names() const;                    // of all attempts that have a folder
+  void remove_base() const;                                  // when it is empty
 
  private:
+  // A folder of ours, the attempts' within reach of a descriptor that stays open; "": there is
+  // none.
+  struct Base {
+    std::string path;
+    int fd = -1;
+
+    bool empty() const { return path.empty(); }
+    bool operator==(const Base& other) const { return path == other.path; }
+    std::string read(const std::string& file) const;
+    int write(const std::string& file, const std::string& text) const;
+  };
+  static Base open_base(const std::string& path);  // made when it is missing
+
   void weigh_all() const;
   // Those in which an attempt gets a folder; all of ours without a request.
-  std::vector<std::string> bases(const StartRequest* request = nullptr) const;
+  std::vector<Base> bases(const StartRequest* request = nullptr) const;
+  bool is_v2(const Base& base) const { return track_is_v2_ && base == track_; }
 
-  // Folders of ours, "" where there is none; all equal under v2.
-  std::string track_, memory_, cpu_, cpuacct_, pids_, freezer_;
+  Base track_, memory_, cpu_, cpuacct_, pids_, freezer_;  // all equal under v2
   bool track_is_v2_ = false;
 };
 

@@ -1,6 +1,7 @@
 #include "shim/launch.hpp"
 
 #include <grp.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -47,6 +48,7 @@ struct Child {
   const ProcessSpec& process;
   const LaunchPlace& place;
   const Words& words;
+  bool born_inside = false;  // of the first of the doors
 
   [[noreturn]] void fail(const std::string& what, int error) const {
     const std::string text = "process " + std::to_string(process.rank) + ": " + what +
@@ -90,8 +92,8 @@ struct Child {
 
   void enter() const {
     end_with_shim();
-    for (const std::string& door : place.doors)
-      need(write_zero(door.c_str()), "cannot enter its cgroup ", &door);
+    for (std::size_t i = born_inside ? 1 : 0; i < place.doors.size(); ++i)
+      need(write_zero(place.doors[i].c_str()), "cannot enter its cgroup ", &place.doors[i]);
     need(setsid() >= 0, "cannot start a session");
     signal(SIGPIPE, SIG_DFL);
     sigset_t none;
@@ -211,6 +213,17 @@ struct Child {
   }
 };
 
+// fork() into a cgroup of v2. To move a process there once it lives makes the kernel wait for every
+// processor. -1: this kernel, or what guards it, cannot.
+pid_t fork_into(int birthplace_fd) {
+  if (birthplace_fd < 0) return -1;
+  clone_args arguments{};
+  arguments.flags = CLONE_INTO_CGROUP;
+  arguments.exit_signal = SIGCHLD;
+  arguments.cgroup = static_cast<std::uint64_t>(birthplace_fd);
+  return static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
+}
+
 bool has_nul(const std::string& text) { return text.find('\0') != std::string::npos; }
 
 std::string fault_of(const ProcessSpec& process, std::size_t scripts) {
@@ -240,8 +253,10 @@ std::string fault_of(const ProcessSpec& process, std::size_t scripts) {
 Result<pid_t> launch(const StartRequest& request, const ProcessSpec& process,
                      const LaunchPlace& place) {
   const Words words(request, process, place.mark);
-  const pid_t pid = fork();
-  if (pid == 0) Child{request, process, place, words}.run();
+  pid_t pid = fork_into(place.birthplace_fd);
+  const bool born_inside = pid >= 0;
+  if (!born_inside) pid = fork();
+  if (pid == 0) Child{request, process, place, words, born_inside}.run();
   if (pid > 0) return pid;
   return Error{Errc::unavailable,
                std::string("the system cannot start another process: ") + std::strerror(errno)};

@@ -19,6 +19,7 @@ namespace busbar::shim {
 
 struct LaunchPlace {
   std::vector<std::string> doors;   // files to write "0" to
+  int birthplace_fd = -1;           // the cgroup of the first of them, where that is of v2
   std::string mark;                 // one more "NAME=value"
   rlimit files{};                   // RLIMIT_NOFILE as the shim found it
   std::int64_t data_bytes_max = 0;  // RLIMIT_DATA where no cgroup limits memory; 0: none

@@ -252,6 +252,7 @@ Result<Ok> Supervisor::launch_processes(Attempt& attempt, int gate_fd) {
                  std::string("the supervisor has no descriptor left: ") + std::strerror(errno)};
   LaunchPlace place;
   place.doors = cgroups_.doors(attempt.request);
+  place.birthplace_fd = cgroups_.open_birthplace(attempt.request.name);
   place.mark = attempt_mark(folder_, attempt.request.name);
   place.files = files_;
   place.shim_pid = getpid();
@@ -271,6 +272,7 @@ Result<Ok> Supervisor::launch_processes(Attempt& attempt, int gate_fd) {
     attempt.leaders.push_back(
         {process.rank, static_cast<std::uint32_t>(pid.value()), attempt.in_setup, true, 0, 0});
   }
+  if (place.birthplace_fd >= 0) close(place.birthplace_fd);
   close(ends[1]);
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
   attempt.launch_fd = ends[0];
@@ -556,10 +558,9 @@ void Supervisor::sample(Attempt& attempt) {
               0, 0);
   }
   if (cgroups_.limits_memory()) {
-    const CgroupReading reading = cgroups_.read(request.name);
     attempt.usage.memory_peak_bytes =
-        std::max(attempt.usage.memory_peak_bytes, reading.memory_bytes);
-    if (reading.out_of_memory && !attempt.ending) out_of_memory(attempt);
+        std::max(attempt.usage.memory_peak_bytes, cgroups_.memory_bytes(request.name));
+    if (!attempt.ending && cgroups_.read(request.name).out_of_memory) out_of_memory(attempt);
     return;
   }
   const std::int64_t bytes = look(attempt).memory_bytes;

@@ -1,7 +1,6 @@
 #include "shim/system.hpp"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,9 +19,9 @@ std::int64_t clock_ms(clockid_t clock) {
   return static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
 }
 
-std::string read_file(const std::string& path) {
+std::string read_file(const std::string& path, int folder) {
   std::string text;
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  const int fd = openat(folder, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
   if (fd < 0) return text;
   char part[4096];
   ssize_t n;
@@ -42,8 +41,8 @@ static int write_all(int fd, std::string_view bytes) {
   return 0;
 }
 
-int write_file(const std::string& path, std::string_view text) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+int write_file(const std::string& path, std::string_view text, int folder) {
+  const int fd = openat(folder, path.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return errno;
   const int error = write_all(fd, text);
   close(fd);

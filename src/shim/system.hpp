@@ -4,6 +4,8 @@
 // Errors   functions that return int give 0 or an errno value.
 #pragma once
 
+#include <fcntl.h>
+
 #include <cstdint>
 #include <ctime>
 #include <limits>
@@ -17,10 +19,11 @@ inline constexpr std::int64_t never_ms = std::numeric_limits<std::int64_t>::max(
 
 std::int64_t clock_ms(clockid_t clock);
 
+// Relative paths begin in `folder`, a descriptor, here and below.
 // The whole file, at most 1 MiB of it; "" when it cannot be read.
-std::string read_file(const std::string& path);
+std::string read_file(const std::string& path, int folder = AT_FDCWD);
 // Opens an existing file and writes `text` at once, as control files want it.
-int write_file(const std::string& path, std::string_view text);
+int write_file(const std::string& path, std::string_view text, int folder = AT_FDCWD);
 // Names in a folder but those that begin with '.', sorted; only folders, or everything but folders.
 enum class Entries { folders, others };
 std::vector<std::string> list_folder(const std::string& path, Entries entries);
