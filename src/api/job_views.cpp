@@ -139,7 +139,8 @@ std::string resources_line(const Resources& resources) {
   return text;
 }
 
-std::string short_reason(const core::Verdict& verdict) {
+// `mark` follows what is wanted where that is simulated.
+std::string short_reason(const core::Verdict& verdict, std::string_view mark) {
   std::string text(to_string(verdict.reason));
   if (verdict.reason == core::Reason::drained) return text + ": " + verdict.where;
   if (verdict.reason == core::Reason::dependency && !verdict.blockers.empty()) {
@@ -150,6 +151,7 @@ std::string short_reason(const core::Verdict& verdict) {
     text += ": ";
     if (amount) text += "wants " + quantity_text(verdict.resource, verdict.wanted) + " ";
     text += amount ? noun_of(verdict.resource, verdict.wanted) : verdict.resource;
+    if (amount) text += mark;
     const bool promised = verdict.reason == core::Reason::reserved;
     if (amount)
       text += ", " + quantity_text(verdict.resource, verdict.free) + " free" +
@@ -162,12 +164,29 @@ Verdicts verdicts_of(const Lens& lens, const core::JobRecord& record) {
   return lens.view.verdicts.of(lens.view.state, lens.view.index, record.job.id, lens.now);
 }
 
-std::optional<std::string> waiting_line(const core::JobRecord& record, const Verdicts& verdicts) {
+// Whether the name is that of devices, all of whose kind are simulated here.
+bool wants_simulated(const Lens& lens, const Job& job, std::string_view resource) {
+  const auto named = [&](const Alternative& one) {
+    return std::any_of(
+        one.resources.devices.begin(), one.resources.devices.end(),
+        [&](const DeviceRequest& wanted) { return wanted.model == resource || resource == "gpu"; });
+  };
+  return core::only_simulated(lens.view.state, job) &&
+         std::any_of(job.groups.begin(), job.groups.end(), [&](const TaskGroup& group) {
+           return std::any_of(group.any_of.begin(), group.any_of.end(), named);
+         });
+}
+
+std::optional<std::string> waiting_line(const Lens& lens, const core::JobRecord& record,
+                                        const Verdicts& verdicts) {
   if (record.waiting > 0 && !verdicts.empty()) {
     const core::Verdict& verdict = verdicts.front();
     const bool of_room = verdict.reason == core::Reason::resources;
     if (verdict.reason != core::Reason::held || record.hold_reason->empty())
-      return short_reason(verdict) + (record.job.exclusive && of_room ? " (exclusive)" : "");
+      return short_reason(verdict, wants_simulated(lens, record.job, verdict.resource)
+                                       ? " (simulated)"
+                                       : "") +
+             (record.job.exclusive && of_room ? " (exclusive)" : "");
     return held_line(record);
   }
   if (record.waiting == 0 && record.held > 0) return held_line(record);
@@ -203,7 +222,7 @@ JobView job_view(const Lens& lens, const core::JobRecord& record) {
   } else if (record.live == 0) {
     view.simulated = core::only_simulated(lens.view.state, record.job);
     const Verdicts verdicts = verdicts_of(lens, record);
-    view.reason = waiting_line(record, verdicts);
+    view.reason = waiting_line(lens, record, verdicts);
     view.predicted_start = lens.moment_if(predicted_start(lens, record, verdicts));
   }
   return view;

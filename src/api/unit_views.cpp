@@ -61,6 +61,8 @@ std::vector<ClaimView> claim_views(const Lens& lens, const Job& job, const Alloc
   return views;
 }
 
+constexpr double rate_span_min_ms = 2'000;  // what was done in less tells no rate
+
 std::optional<ProgressView> progress_view(const Lens& lens, const core::AttemptRecord& attempt) {
   if (attempt.progressed == Tick() && attempt.work_done == 0) return {};
   ProgressView view;
@@ -73,7 +75,8 @@ std::optional<ProgressView> progress_view(const Lens& lens, const core::AttemptR
   const auto left = static_cast<double>(attempt.work_total) - done;
   const auto ran_ms = static_cast<double>((attempt.progressed - attempt.started).value);
   double per_ms = static_cast<double>(attempt.rate_per_hour) / 3'600'000;
-  if (per_ms <= 0 && attempt.started != Tick() && ran_ms > 0) per_ms = done / ran_ms;
+  if (per_ms <= 0 && attempt.started != Tick() && ran_ms >= rate_span_min_ms)
+    per_ms = done / ran_ms;
   constexpr double year_ms = 365.0 * 24 * 3'600'000;
   if (left < 0 || per_ms <= 0 || left / per_ms > 100 * year_ms) return view;
   view.predicted_end =

@@ -121,7 +121,7 @@ UnitView unit_view(const Lens& lens, const UnitId& id) {
   view.user = record.job.user.name;
   if (!group.array.empty()) view.array_index = array_index(group, id.index);
   if (view.run.state == RunState::pending)
-    view.reason = waiting_line(record, verdicts_of(lens, record));
+    view.reason = waiting_line(lens, record, verdicts_of(lens, record));
   if (view.run.state == RunState::cancelled && view.run.attempts == 0)
     view.reason = *record.close_reason;
   if (const core::UnitRecord* own = lens.view.state.find(id)) view.restarts = own->restarts;

@@ -274,8 +274,8 @@ std::uint32_t newest_attempt(const core::State& state, const UnitId& unit);
 using Verdicts = std::vector<core::Verdict>;
 Verdicts verdicts_of(const Lens& lens, const core::JobRecord& record);
 // "Resources: wants 4 H100, 2 free". Nothing when no slice has looked at the job yet.
-std::optional<std::string> waiting_line(const core::JobRecord& record, const Verdicts& verdicts);
-std::string short_reason(const core::Verdict& verdict);
+std::optional<std::string> waiting_line(const Lens& lens, const core::JobRecord& record,
+                                        const Verdicts& verdicts);
 // "2 cores, 4G, H100:2"
 std::string resources_line(const Resources& resources);
 // What did not complete and has no code of its own, such as a cancelled job that never ran or one

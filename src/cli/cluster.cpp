@@ -144,14 +144,13 @@ int reservations(const Context& context) {
   if (context.json) return context.out(answer->dump(2) + "\n"), 0;
   const auto now = now_unix_ms();
   Table table({"NAME", "START", "END", "BY", "NODES"});
-  for (const auto& one : list_at(*answer, "reservations"))
+  for (const auto& one : list_at(*answer, "reservations")) {
+    if (context.quiet) context.out(text_at(one, "name") + "\n");
     table.add({text_at(one, "name"),
                text_at(one, "start") + " " + relative(text_at(one, "start"), now),
                text_at(one, "end"), text_at(one, "by"), joined(list_at(one, "nodes"))});
-  if (table.empty())
-    context.note("no reservations");
-  else
-    context.out(table.text(context.screen));  // quiet too: a reservation has no id to print alone
+  }
+  context.show(table, "no reservations");
   return 0;
 }
 

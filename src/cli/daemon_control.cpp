@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -116,6 +118,22 @@ pid_t running_daemon(const std::string& state) {
   if (!pid.ok() || *pid <= 1) return 0;
   const bool ours = first_line(fmt::format("/proc/{}/comm", *pid)) == "busbard";
   return ours && lives(*pid) ? static_cast<pid_t>(*pid) : 0;
+}
+
+// The daemon that listens on a socket; 0 when none does.
+pid_t listening_daemon(const std::string& socket_path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (socket_path.size() >= sizeof address.sun_path) return 0;
+  std::memcpy(address.sun_path, socket_path.c_str(), socket_path.size());
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  const bool met = fd >= 0 &&
+                   connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+                   getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+  if (fd >= 0) close(fd);
+  return met && first_line(fmt::format("/proc/{}/comm", peer.pid)) == "busbard" ? peer.pid : 0;
 }
 
 struct Places {
@@ -271,10 +289,18 @@ int up(const Context& context, const UpOptions& options) {
 }
 
 int down(const Context& context, const std::string& state_option) {
+  const Endpoint& endpoint = context.client.endpoint();
+  if (state_option.empty() && !endpoint.url.empty())
+    return context.misuse(
+        "down stops a daemon of this machine, and --url (or BUSBAR_URL) is set; say --state, or "
+        "unset it");
   const std::string state = state_option.empty() ? default_state_directory() : state_option;
-  const pid_t pid = running_daemon(state);
+  // Without --state it is the one that every other command would ask.
+  pid_t pid = state_option.empty() ? listening_daemon(endpoint.socket) : 0;
+  const bool at_socket = state_option.empty() && endpoint.socket != state + "/busbar.sock";
+  if (pid == 0 && !at_socket) pid = running_daemon(state);
   if (pid == 0) {
-    context.note(fmt::format("no daemon runs on {}", state));
+    context.note(fmt::format("no daemon runs on {}", at_socket ? endpoint.socket : state));
     if (context.json) context.out(Json{{"stopped", false}}.dump(2) + "\n");
     return 0;
   }

@@ -47,6 +47,16 @@ class Watch {
     return failed_to_start(context_, reference_);
   }
 
+  // Says that it could not be started, and when it is tried again, once for each time.
+  void tell_failed_launch(const Json& job) {
+    const std::string again = text_at(job, "predicted_start");
+    if (text_at(job, "reason") != "Backoff" || again == told_again_) return;
+    told_again_ = again;
+    const auto why = context_.get("/v1/jobs/" + escape(reference_) + "/explain");
+    if (why.ok())
+      context_.note(fmt::format("job {} waits: {}", reference_, text_at(*why, "summary")));
+  }
+
   int ended(const Json& answer) const {
     const Json& job = object_at(answer, "job");
     const std::string state = text_at(answer, "state");
@@ -67,6 +77,7 @@ class Watch {
   std::string reference_;
   std::string path_;
   bool said_held_ = false;
+  std::string told_again_;
 };
 
 // What came of waiting for one of several jobs.
@@ -151,6 +162,7 @@ int follow_to_end(const Context& context, const std::string& reference) {
   options.every_attempt = true;
   const auto show = log_follower(context, reference, options);
   bool followed = false;
+  std::string unread;
   while (true) {
     const auto answer = watch.ask(followed ? "ended" : "running", 1);
     if (interrupted()) return watch.detached();
@@ -158,12 +170,18 @@ int follow_to_end(const Context& context, const std::string& reference) {
     const bool done = flag_at(*answer, "done");
     const Json& job = object_at(*answer, "job");
     if (!done && watch.given_up(job)) return exit_busbar_failed;
+    if (!done) watch.tell_failed_launch(job);
     const bool runs_again = followed && integer_at(object_at(job, "units"), "running") > 0;
     if (!done && !runs_again) continue;
     // At the end too: an attempt may have come and gone since.
-    const int code = show();
+    const auto shown = show();
     if (interrupted()) return watch.detached();
-    if (code != 0) return exit_busbar_failed;
+    if (!shown.ok() && shown.error().code == Errc::unavailable)
+      return context.fail(shown.error()), exit_busbar_failed;
+    // What cannot be read is no end of the job, which may go on, or be tried again.
+    if (!shown.ok() && !done && shown.error().text != unread)
+      context.note(fmt::format("{}; job {} is followed to its end all the same",
+                               unread = shown.error().text, reference));
     if (done && followed) {
       if (context.json) context.out(answer->dump() + "\n");
       return watch.ended(*answer);

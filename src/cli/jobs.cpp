@@ -191,7 +191,8 @@ int show(const Context& context, const std::string& reference) {
   line(context, "tenant", text_at(job, "tenant"));
   line(context, "state", text_at(job, "state"));
   line(context, "reason", text_at(job, "reason"));
-  line(context, "closed", text_at(job, "close_reason"));
+  if (text_at(job, "close_reason") != text_at(job, "reason"))
+    line(context, "closed", text_at(job, "close_reason"));
   const auto code = job.find("exit_code");
   if (code != job.end() && code->is_number()) line(context, "exit code", code->dump());
   if (!unit) {
@@ -248,6 +249,13 @@ int explain(const Context& context, const std::string& reference) {
   return 0;
 }
 
+// A job's number in place of its name, or of `last`.
+static std::string id_of(const Context& context, const std::string& reference) {
+  if (reference.find_first_not_of("0123456789") == std::string::npos) return reference;
+  const auto job = context.get("/v1/jobs/" + escape(reference));
+  return job.ok() ? fmt::format("{}", integer_at(*job, "id")) : reference;
+}
+
 int change(const Context& context, const std::string& verb,
            const std::vector<std::string>& references, const std::string& reason) {
   int worst = 0;
@@ -264,7 +272,7 @@ int change(const Context& context, const std::string& verb,
     if (context.json)
       context.out(answer->dump(2) + "\n");
     else if (context.quiet)
-      context.out(reference + "\n");
+      context.out(id_of(context, reference) + "\n");
     else
       context.out(text_at(*answer, "message") + "\n");
   }

@@ -109,11 +109,10 @@ int update(const Context& context, const std::string& reference, const UpdateOpt
 int wait(const Context& context, const std::vector<std::string>& references,
          const std::string& until, double timeout_seconds);
 int logs(const Context& context, const std::string& reference, const LogOptions& options);
-// Until the end, or until Ctrl-C under the caller's guard; the exit code of trouble.
-int print_logs(const Context& context, const std::string& reference, const LogOptions& options);
-// The same, to be called again: each call shows what later attempts wrote since.
-std::function<int()> log_follower(const Context& context, const std::string& reference,
-                                  const LogOptions& options);
+// Shows until the end, or until Ctrl-C under the caller's guard. To be called again: each call
+// shows what later attempts wrote since.
+std::function<Result<Ok>()> log_follower(const Context& context, const std::string& reference,
+                                         const LogOptions& options);
 int attach(const Context& context, const std::string& reference);
 
 // Follows a unit's or job's output to its end; Ctrl-C detaches. The job's exit code, or 125.

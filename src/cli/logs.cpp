@@ -47,7 +47,7 @@ class LogView {
       : context_(context), reference_(std::move(reference)), options_(std::move(options)) {}
 
   // Until the end, or until Ctrl-C; the exit code of trouble. Again: what later attempts wrote.
-  int print();
+  Result<Ok> print();
 
  private:
   Result<Ok> look();
@@ -330,22 +330,22 @@ bool LogView::look_is_due() {
   return options_.follow && more_to_come_ && now_unix_ms() - looked_ms_ >= look_again_ms;
 }
 
-int LogView::print() {
+Result<Ok> LogView::print() {
   while (!interrupted()) {
     if (look_is_due()) {
       const auto looked = look();
       if (interrupted()) break;
-      if (!looked.ok()) return context_.fail(looked.error());
+      if (!looked.ok()) return looked.error();
       if (active() == 0 && !(options_.follow && more_to_come_)) break;
     }
     const auto got = read_all();
     if (interrupted()) break;
-    if (!got.ok()) return context_.fail(got.error());
+    if (!got.ok()) return got.error();
   }
   for (auto& reader : readers_) finish(reader);
   if (!interrupted() && !any_started_ && !options_.missing_is_empty)
     context_.note(fmt::format("{} has not started, so there is no output yet", reference_));
-  return 0;
+  return Ok{};
 }
 
 }  // namespace
@@ -360,12 +360,8 @@ std::size_t start_of_tail(std::string_view text, std::int64_t lines) {
   return at;
 }
 
-int print_logs(const Context& context, const std::string& reference, const LogOptions& options) {
-  return LogView(context, reference, options).print();
-}
-
-std::function<int()> log_follower(const Context& context, const std::string& reference,
-                                  const LogOptions& options) {
+std::function<Result<Ok>()> log_follower(const Context& context, const std::string& reference,
+                                         const LogOptions& options) {
   return [view = std::make_shared<LogView>(context, reference, options)] { return view->print(); };
 }
 
@@ -373,9 +369,10 @@ int logs(const Context& context, const std::string& reference, const LogOptions&
   if (options.rank != "all" && !parse_count(options.rank).ok())
     return context.misuse("--rank: write a rank's number, or all");
   const InterruptGuard guard;
-  const int code = print_logs(context, reference, options);
+  const auto printed = LogView(context, reference, options).print();
+  if (!printed.ok()) return context.fail(printed.error());
   if (interrupted()) context.note("stopped following; the job goes on");
-  return code;
+  return 0;
 }
 
 }  // namespace busbar::cli

@@ -168,12 +168,12 @@ void read_tenants(const MapReader& top, const List<NamedCount>& countables, Conf
       if (const Field quota = map.find("quota"))
         read_amounts(quota, top.problems(), true, tenant.quota, countables);
     }
+    out.default_tenant = out.tenants.front().name;
     std::sort(out.tenants.begin(), out.tenants.end(),
               [](const TenantConfig& a, const TenantConfig& b) { return a.name < b.name; });
     for (std::size_t i = 1; i < out.tenants.size(); ++i)
       if (out.tenants[i].name == out.tenants[i - 1].name)
         at.refuse(top.problems(), fmt::format("names {} twice", out.tenants[i].name));
-    out.default_tenant = out.tenants.front().name;
   }
   top.get("default_tenant", out.default_tenant);
   const bool known =

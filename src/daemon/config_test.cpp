@@ -79,6 +79,7 @@ TEST(DaemonConfig, SpansAndSizesAreShownAsAPersonWritesThem) {
       {"node: {output_max: 0}", "output_max: 0\n"},
       {"tenants: [{name: a, quota: {memory: 65536M, cores: 2}}]", "\"memory\": 64G"},
       {"tenants: [{name: a, quota: {scratch: 1T}}]", "\"scratch\": 1T"},
+      {"tenants: [{name: z}, {name: y}]", "default_tenant: \"z\""},
       {"tenants: [{name: a, quota: {npu: 4}}]", "\"npu\": 4"},
       {"{node: {resources: {core: 8}}, tenants: [{name: a, quota: {core: 4}}]}", "\"core\": 4"},
   };

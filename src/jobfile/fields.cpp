@@ -121,7 +121,8 @@ constexpr FieldInfo fields[] = {
      "[python3, train.py]"},
     {"output", work, "pattern",
      "Where standard output goes: %j job, %a array index, %x job name, %r rank, %n attempt, %% a "
-     "percent sign. Default busbar-%j.out, with several units busbar-%j_%a.out.",
+     "percent sign. Default busbar-%j.out, with several units busbar-%j_%a.out. Folders that are "
+     "missing are made.",
      "logs/%x-%j.out"},
     {"error", work, "pattern", "Where standard error goes. Default: with the output.",
      "logs/%x-%j.err"},

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import harness
 from harness import (BIN, Runner, equal, expect, holds_words, skip, skip_unless_reachable,
                      wait_until, words_as)
 
@@ -150,6 +151,18 @@ def together_run_exits_with_the_code(own):
     holds_words(done.out, ["out", "err"], "run's output")
     equal(own.cli("run", "--cores", "0.02", "--gpus", "B300:1", "--", "true").code, 3,
           "run of what cannot be")
+
+
+def together_run_tells_a_failed_launch_and_goes_on(own):
+    (own.work / "link.out").symlink_to(own.work / "elsewhere")
+    words = [BIN / "busbar", "run", "--cores", "0.02", "--output", "link.out", "--", "echo", "ran"]
+    process = subprocess.Popen(words, cwd=own.work, env=own.environment, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    line = process.stderr.readline()
+    holds_words(line, ["waits", "link.out is a symbolic link", "tried again"], "the reason")
+    (own.work / "link.out").unlink()
+    out, _ = process.communicate(timeout=60)
+    equal((out, process.returncode), ("ran\n", 0), "it ran when it could")
 
 
 def together_submit_a_script_and_wait(own):
@@ -484,6 +497,20 @@ def turn_exclusive(own):
     own.finish("name: alone\nexclusive: true\ncores: 1\nrun: date +%s%N > alone.start\n")
     own.wait(small)
     expect(int(own.read("alone.start")) > int(own.read("neighbour.end")), "it was alone")
+
+
+def turn_down_stops_the_one_that_is_asked(own):
+    """Whatever state folder the environment names."""
+    with harness.daemon("") as other:
+        elsewhere = {"BUSBAR_STATE": str(other.state)}
+        done = own.cli("down", environment=dict(elsewhere, BUSBAR_URL="http://127.0.0.1:1"))
+        equal(done.code, 2, "a URL says nothing of this machine")
+        own.cli("down", environment=elsewhere, code=0)
+        equal(own.cli("status").code, 4, "the one at the socket is down")
+        other.cli("status", code=0)
+        own.cli("down", "--state", str(other.state), code=0)
+        equal(other.cli("status").code, 4, "now that of the folder")
+    own.start()
 
 
 def turn_reload(own):

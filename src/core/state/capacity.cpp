@@ -307,7 +307,9 @@ std::string quota_text(const Job& job, std::string_view name, std::int64_t amoun
   if (name == "memory" || name == "scratch")
     return fmt::format("{} of {}", format_bytes(Bytes(amount)), name);
   if (names_countable(job, name)) return fmt::format("{} {}", amount, name);
-  return fmt::format("{} {}", format_milli(amount), name);
+  if (name == "cores") return cores_text(MilliCores(amount));
+  return fmt::format("{} {}{}", format_milli(amount), name,
+                     name == "gpu" && amount != 1000 ? "s" : "");
 }
 
 }  // namespace

@@ -151,7 +151,7 @@ Job changed(Job job, std::string_view nearest) {
   for (const std::string& part : parts) {
     const std::string key = part.substr(0, part.find(": "));
     std::string value = key == part ? "" : part.substr(key.size() + 2);
-    if (part == "the same without constraint and exclude") {
+    if (part.starts_with("the same without ")) {
       alternative.constraint = {};
       job.exclude.clear();
     } else if (key == "gpus" || key == "gpu") {
@@ -245,7 +245,12 @@ TEST(Capacity, ConstraintsAndExclusionsCount) {
   job.groups[0].any_of[0].constraint = {{{"fast"}}};
   EXPECT_EQ(why(w, job),
             "job \"a\" excludes, or constrains away, every node here; features here: fat. Nearest: "
-            "the same without constraint and exclude");
+            "the same without constraint");
+  job.exclude = {"n1", "n2", "n3"};
+  EXPECT_TRUE(why(w, job).ends_with("Nearest: the same without constraint and exclude"));
+  job.groups[0].any_of[0].constraint = {};
+  EXPECT_TRUE(why(w, job).ends_with("Nearest: the same without exclude"));
+  job.exclude = {};
   job.groups[0].any_of[0].constraint = {{{"fat"}}};
   EXPECT_EQ(why(w, job), "");
 }

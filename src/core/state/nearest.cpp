@@ -112,9 +112,12 @@ bool mend_group(const State& state, Job& job, std::uint32_t position, Changes& c
   const Node* best = best_node(state, job, alternative);
   if (best == nullptr) {
     if (state.nodes().empty()) return false;
+    std::string_view written = "constraint and exclude";
+    if (job.exclude.empty()) written = "constraint";
+    if (alternative.constraint.empty()) written = "exclude";
+    changes.push_back(fmt::format("the same without {}", written));
     alternative.constraint = {};
     job.exclude.clear();
-    changes.push_back("the same without constraint and exclude");
     best = best_node(state, job, alternative);
     if (best == nullptr) return false;
   }

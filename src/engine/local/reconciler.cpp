@@ -551,8 +551,9 @@ void Reconciler::tick_link(Tick now) {
   const bool away = now >= ticked_at_ + options_.answer_wait;
   ticked_at_ = now;
   if (away && unanswered_since_ != tick_never) unanswered_since_ = now;
-  if (linked_ && overdue(unanswered_since_, now) && overdue(probed_at_, now)) {
+  if (linked_ && overdue(probed_at_, now)) {
     probed_at_ = now;
+    awaits(now);
     send(shim::List{"alive"});
   }
   const Tick silent_since = linked_ ? unanswered_since_ : unlinked_since_;

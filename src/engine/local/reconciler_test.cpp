@@ -700,5 +700,17 @@ TEST(Reconciler, a_shim_that_stays_connected_and_answers_nothing_makes_the_node_
   EXPECT_EQ(world.sim.starts.size(), 1U) << "however often it was asked to start";
 }
 
+TEST(Reconciler, a_shim_is_found_silent_also_while_nothing_is_asked_of_it) {
+  Quiet world;
+  world.open();
+  world.connect(true);
+  world.run(200);
+  ASSERT_TRUE(world.synchronised);
+  ASSERT_FALSE(world.unreachable);
+  world.sim.frozen = true;
+  world.run(200);
+  EXPECT_TRUE(world.unreachable);
+}
+
 }  // namespace
 }  // namespace busbar::local
