@@ -1,5 +1,7 @@
 """./scripts/campaign: many seeds, many kills and long fuzzing, outside any budget."""
 
+import datetime
+import platform
 import subprocess
 import sys
 
@@ -16,7 +18,7 @@ def run_seeds(context, program, first, seeds):
         count = min(BATCH, first + seeds - start)
         code, text = context.command(stages.sim_command(program, start, count))
         total.add(suite.count_text(text, code))
-        context.say(f"seeds up to {start + count - 1}: {total.passed} passed, "
+        context.say(f"seeds up to {start + count - 1}, each twice: {total.passed} passed, "
                     f"{total.failed} failed")
     return total
 
@@ -24,7 +26,25 @@ def run_seeds(context, program, first, seeds):
 def run_kills(context, build, kills):
     environment = {"BUSBAR_BUILD": build, "BUSBAR_BIN": build / "bin", "BUSBAR_KILLS": kills}
     code, text = context.command([stages.PYTHON, stages.KILL_TEST], env=environment)
+    for line in text.strip().splitlines()[-12:]:
+        context.say(line)
     return suite.count_text(text, code)
+
+
+def keep(names, code):
+    """What the stages said, as a file of bench/results: the raw result of a campaign."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=suite.ROOT,
+                            capture_output=True, text=True, check=False).stdout.strip()
+    lines = [f"campaign local, commit {commit}, {stages.JOBS} cores, {platform.release()}, "
+             f"{'good' if code == 0 else 'FAILED'}"]
+    for name in names:
+        log = suite.LOGS / f"{name}.log"
+        text = log.read_text(errors="replace") if log.exists() else ""
+        lines += [f"{name}: {line[2:]}" for line in text.splitlines() if line.startswith("# ")]
+    path = suite.ROOT / "bench" / "results" / f"campaign-{now:%Y%m%d-%H%M%S}.txt"
+    path.write_text("\n".join(lines) + "\n")
+    print(f"raw result: {path.relative_to(suite.ROOT)}")
 
 
 def main():
@@ -33,18 +53,25 @@ def main():
     suite.LOGS = suite.ROOT / "build" / "campaign"
     build = suite.ROOT / "build" / preset
     program = stages.sim_program(build)
+
+    def absent(wanted, there, why):
+        return lambda: "not asked for" if wanted == 0 else None if there else why
+
     chosen = [
         suite.Stage("seeds", "campaign", NIGHT_S,
                     lambda context: run_seeds(context, program, first, seeds),
-                    absent=lambda: None if program else "no simulation runner"),
+                    absent=absent(seeds, program, "no simulation runner")),
         suite.Stage("kills", "campaign", NIGHT_S,
                     lambda context: run_kills(context, build, kills),
-                    absent=lambda: None if stages.KILL_TEST.exists() else "no kill test"),
+                    absent=absent(kills, stages.KILL_TEST.exists(), "no kill test")),
         suite.Stage("fuzz", "campaign", NIGHT_S,
                     lambda context: stages.fuzz(context, fuzz_s),
-                    absent=lambda: None if fuzz_s > 0 else "not asked for"),
+                    absent=absent(fuzz_s, True, "")),
     ]
-    return suite.run_all(chosen, {"campaign": 3 * NIGHT_S}, [])
+    wanted = [stage.name for stage in chosen if stage.absent() is None]
+    code = suite.run_all(chosen, {"campaign": 3 * NIGHT_S}, [])
+    keep(wanted, code)
+    return code
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The stages of ./scripts/test, in order, with their budgets in seconds on 2 cores, cold."""
 
+import concurrent.futures
 import hashlib
 import os
 import shutil
@@ -231,24 +232,30 @@ def fuzz_inputs(name, found):
             *([f"-dict={words}"] if words.exists() else [])]
 
 
+def fuzz_one(context, program, share_s):
+    found = suite.LOGS / "fuzz" / program.name
+    found.mkdir(parents=True, exist_ok=True)
+    code, text = context.command([
+        program, f"-max_total_time={share_s}", "-max_len=8192", f"-seed={first_seed()}",
+        f"-artifact_prefix={found}/", *fuzz_inputs(program.name.removesuffix("_fuzz"), found)])
+    context.say(f"{program.name}: " + (text.strip().splitlines() or ["silent"])[-1])
+    return count_text(text, code)
+
+
 def fuzz(context, share_s_max):
-    """Builds the fuzzers; each gets an equal share of what is left, bounded."""
+    """Builds the fuzzers and runs one on each core; each gets an equal share of what is left."""
     code, text = context.command(["./scripts/build", "fuzz", "fuzzers"])
     if code != 0:
         return count_text(text, code)
     total = Counts()
     programs = sorted(path for path in (ROOT / "build" / "fuzz" / "tests" / "fuzz").glob("*_fuzz")
                       if path.is_file() and os.access(path, os.X_OK))
-    share_s = max(3, int((context.left_s() - 0.1 * context.stage.budget_s) / len(programs)))
-    share_s = min(share_s, share_s_max)
-    for program in programs:
-        found = suite.LOGS / "fuzz" / program.name
-        found.mkdir(parents=True, exist_ok=True)
-        code, text = context.command([
-            program, f"-max_total_time={share_s}", "-max_len=8192", f"-seed={first_seed()}",
-            f"-artifact_prefix={found}/", *fuzz_inputs(program.name.removesuffix("_fuzz"), found)])
-        total.add(count_text(text, code))
-        context.say(f"{program.name}: " + (text.strip().splitlines() or ["silent"])[-1])
+    rounds = -(-len(programs) // int(JOBS))
+    share_s = int((context.left_s() - 0.1 * context.stage.budget_s) / rounds)
+    share_s = min(max(3, share_s), share_s_max)
+    with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        for counts in pool.map(lambda program: fuzz_one(context, program, share_s), programs):
+            total.add(counts)
     return total
 
 
