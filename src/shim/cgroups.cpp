@@ -206,11 +206,11 @@ Result<Ok> Cgroups::create(const StartRequest& request) const {
   return Ok{};
 }
 
-std::vector<std::string> Cgroups::doors(const StartRequest& request) const {
-  std::vector<std::string> files;
+std::vector<CgroupDoor> Cgroups::doors(const StartRequest& request) const {
+  std::vector<CgroupDoor> doors;
   for (const Base& base : bases(&request))
-    files.push_back(join(base.path, request.name) + "/cgroup.procs");
-  return files;
+    doors.push_back({base.fd, request.name + "/cgroup.procs"});
+  return doors;
 }
 
 int Cgroups::open_birthplace(const std::string& name) const {

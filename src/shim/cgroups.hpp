@@ -22,6 +22,12 @@ struct CgroupReading {
   bool out_of_memory = false;
 };
 
+// A file that a new process writes "0" to, to enter a folder of its attempt.
+struct CgroupDoor {
+  int base_fd = -1;
+  std::string file;  // below it
+};
+
 class Cgroups {
  public:
   // Looks what is mounted and writable, at most `mode_max`; `folder` is the name of our folders.
@@ -33,8 +39,7 @@ class Cgroups {
   std::string sentence() const;
 
   Result<Ok> create(const StartRequest& request) const;
-  // The files a new process writes "0" to, to enter the attempt's folders.
-  std::vector<std::string> doors(const StartRequest& request) const;
+  std::vector<CgroupDoor> doors(const StartRequest& request) const;
   // A descriptor of the folder of v2 that the first door leads to, to be born in; -1: there is
   // none.
   int open_birthplace(const std::string& name) const;

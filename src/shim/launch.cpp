@@ -81,8 +81,8 @@ struct Child {
     if (getppid() != place.shim_pid) _exit(125);
   }
 
-  static bool write_zero(const char* path) {
-    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+  static bool write_zero(const char* path, int folder = AT_FDCWD) {
+    const int fd = openat(folder, path, O_WRONLY | O_CLOEXEC);
     const bool written = fd >= 0 && write(fd, "0", 1) == 1;
     const int error = errno;
     if (fd >= 0) close(fd);
@@ -93,7 +93,8 @@ struct Child {
   void enter() const {
     end_with_shim();
     for (std::size_t i = born_inside ? 1 : 0; i < place.doors.size(); ++i)
-      need(write_zero(place.doors[i].c_str()), "cannot enter its cgroup ", &place.doors[i]);
+      need(write_zero(place.doors[i].file.c_str(), place.doors[i].base_fd),
+           "cannot enter its cgroup ", &place.doors[i].file);
     need(setsid() >= 0, "cannot start a session");
     signal(SIGPIPE, SIG_DFL);
     sigset_t none;

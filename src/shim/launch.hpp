@@ -13,12 +13,13 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "shim/cgroups.hpp"
 #include "shim/protocol.hpp"
 
 namespace busbar::shim {
 
 struct LaunchPlace {
-  std::vector<std::string> doors;   // files to write "0" to
+  std::vector<CgroupDoor> doors;
   int birthplace_fd = -1;           // the cgroup of the first of them, where that is of v2
   std::string mark;                 // one more "NAME=value"
   rlimit files{};                   // RLIMIT_NOFILE as the shim found it

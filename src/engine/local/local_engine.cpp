@@ -17,6 +17,7 @@
 #include "engine/local/log_reader.hpp"
 #include "engine/local/reconciler.hpp"
 #include "engine/local/shim_connection.hpp"
+#include "engine/local/worker.hpp"
 #include "model/names.hpp"
 
 namespace busbar::local {
@@ -197,7 +198,7 @@ class LocalEngine::Loop {
     if (const auto* seen = std::get_if<AttemptSighted>(&command))
       names_.insert(attempt_name(installation_, seen->attempt));
     if (std::holds_alternative<EngineSynchronised>(command)) {
-      machine_->clean_scratch(installation_, names_);
+      machine_->scratch().remove_all_but(installation_, names_);
       if (node_held_) tell_node();
     }
     sink_(std::move(command));

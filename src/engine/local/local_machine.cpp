@@ -1,6 +1,5 @@
 #include "engine/local/local_machine.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -11,7 +10,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <filesystem>
 
 #include "base/text.hpp"
 #include "model/names.hpp"
@@ -32,76 +30,7 @@ std::int64_t unix_now_ms() {
       .count();
 }
 
-bool is_own_folder(const std::string& path) {
-  struct stat status {};
-  return lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid();
-}
-
-Result<Ok> check_owner(const struct stat& status, const std::string& what, const Account& account) {
-  if (status.st_uid == geteuid() || status.st_uid == account.facts.uid) return Ok{};
-  return {Errc::denied, fmt::format("{} is there already and belongs to the user with id {}; an "
-                                    "administrator must remove it",
-                                    what, status.st_uid)};
-}
-
-// Opens the attempt's folder, made if missing.
-Result<int> open_attempt_folder(int parent, const std::string& name, const Account& account) {
-  if (mkdirat(parent, name.c_str(), 0700) != 0 && errno != EEXIST)
-    return {Errc::unavailable,
-            fmt::format("cannot create the scratch folder {}: {}", name, std::strerror(errno))};
-  const int folder = openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (folder < 0)
-    return {Errc::unavailable,
-            fmt::format("cannot open the scratch folder {}: {}", name, std::strerror(errno))};
-  struct stat status {};
-  check(fstat(folder, &status) == 0, "an open folder has a status");
-  const Result<Ok> owned = check_owner(status, "the scratch folder " + name, account);
-  if (owned) return folder;
-  close(folder);
-  return owned.error();
-}
-
-// Creates the file in the folder for its owner only, in place of one that is there.
-Result<Ok> write_file(int folder, const ScratchFile& file, const Account& account) {
-  struct stat status {};
-  if (fstatat(folder, file.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
-    BUSBAR_TRY_OK(check_owner(status, "the file " + file.name + " of the attempt", account));
-    unlinkat(folder, file.name.c_str(), 0);  // what stays makes the next call fail
-  }
-  const int fd =
-      openat(folder, file.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0500);
-  bool good = fd >= 0;
-  for (std::size_t done = 0; good && done < file.text.size();) {
-    const ssize_t wrote = write(fd, file.text.data() + done, file.text.size() - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    good = wrote > 0;
-    done += static_cast<std::size_t>(std::max<ssize_t>(wrote, 0));
-  }
-  if (good && geteuid() == 0) good = fchown(fd, account.facts.uid, account.facts.gid) == 0;
-  const int error = errno;
-  if (fd >= 0) close(fd);
-  if (good) return Ok{};
-  return {Errc::unavailable,
-          fmt::format("cannot write {} for the attempt: {}", file.name, std::strerror(error))};
-}
-
 }  // namespace
-
-Result<int> open_own_folder(const std::string& path) {
-  const mode_t mode = geteuid() == 0 ? 0711 : 0700;
-  if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
-    return {Errc::unavailable, fmt::format("cannot create the folder for scratch space {}: {}",
-                                           path, std::strerror(errno))};
-  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  struct stat status {};
-  const bool own = folder >= 0 && fstat(folder, &status) == 0 && status.st_uid == geteuid();
-  if (own && ((status.st_mode & 07777) == mode || fchmod(folder, mode) == 0)) return folder;
-  if (folder >= 0) close(folder);
-  return {Errc::denied,
-          fmt::format("{} must be a folder of the daemon's own user, to hold scratch space; an "
-                      "administrator must remove it or set another `scratch` of the node",
-                      path)};
-}
 
 std::string find_program(const std::string& program, const std::string& path) {
   for (const std::string_view folder : split(path, ':')) {
@@ -137,6 +66,7 @@ LocalMachine::LocalMachine(MachineOptions options, PayloadSource payloads, Probe
       outputs_(options_.output_book),
       payloads_(std::move(payloads)),
       warn_(std::move(warn)),
+      scratch_(options_.scratch_directory),
       probes_(std::move(ready), std::move(gave_up)) {}
 
 void LocalMachine::describe_node(const Node& node) {
@@ -149,10 +79,6 @@ void LocalMachine::describe_node(const Node& node) {
 
 void LocalMachine::warn(const std::string& sentence) {
   if (warn_) warn_(sentence);
-}
-
-std::string LocalMachine::scratch_of(const std::string& name) const {
-  return options_.scratch_directory + "/" + name;
 }
 
 Result<std::vector<Payload>> LocalMachine::read_payloads(const Launch& launch) {
@@ -193,29 +119,12 @@ NodeFacts LocalMachine::facts_for(const Account& account, const std::string& nam
   facts.node = node_;
   facts.vendors = vendors_;
   facts.account = account.facts;
-  facts.scratch = scratch_of(name);
+  facts.scratch = scratch_.path_of(name);
   facts.api_socket = options_.api_socket;
   facts.programs = options_.programs_directory;
   facts.now_unix_ms = unix_now_ms();
   facts.as_root = account.facts.uid == 0;
   return facts;
-}
-
-// The folder becomes the user's only after its files lie in it.
-Result<Ok> LocalMachine::make_scratch(const Account& account, const StartPlan& plan,
-                                      const std::string& name) {
-  BUSBAR_TRY(parent, open_own_folder(options_.scratch_directory));
-  const Result<int> opened = open_attempt_folder(parent, name, account);
-  close(parent);
-  BUSBAR_TRY(folder, opened);
-  Result<Ok> done = Ok{};
-  for (const ScratchFile& file : plan.files) {
-    if (done.ok()) done = write_file(folder, file, account);
-  }
-  if (done.ok() && geteuid() == 0 && fchown(folder, account.facts.uid, account.facts.gid) != 0)
-    done = Error{Errc::unavailable, fmt::format("cannot give {} to {}", name, account.facts.name)};
-  close(folder);
-  return done;
 }
 
 Result<shim::StartRequest> LocalMachine::prepare(const Launch& launch,
@@ -241,7 +150,7 @@ Result<shim::StartRequest> LocalMachine::prepare(const Launch& launch,
     const std::string checkpoint = checkpoint_directory(launch, payload);
     if (!checkpoint.empty()) BUSBAR_TRY_OK(make_folder_as(account, checkpoint));
   }
-  BUSBAR_TRY_OK(make_scratch(account, plan, launch.name));
+  BUSBAR_TRY_OK(scratch_.make(account, plan.files, launch.name));
   plan.request.groups.assign(account.groups.begin(), account.groups.end());
   if (shim::encode(plan.request).size() > start_bytes_max)
     return {Errc::invalid, "the attempt's scripts and environments are larger than 32 MiB"};
@@ -270,22 +179,7 @@ void LocalMachine::ended(const std::string& name) { probes_.stop(name); }
 
 void LocalMachine::forgotten(const std::string& name) {
   probes_.stop(name);
-  cleaner_.post([parent = options_.scratch_directory, path = scratch_of(name)] {
-    std::error_code ignored;
-    if (is_own_folder(parent) && rmdir(path.c_str()) != 0)
-      std::filesystem::remove_all(path, ignored);
-  });
-}
-
-void LocalMachine::clean_scratch(const std::string& installation,
-                                 const std::set<std::string>& live) {
-  if (!is_own_folder(options_.scratch_directory)) return;
-  std::error_code ignored;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(options_.scratch_directory, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (parse_attempt_name(installation, name) && !live.contains(name)) forgotten(name);
-  }
+  scratch_.remove(name);
 }
 
 }  // namespace busbar::local

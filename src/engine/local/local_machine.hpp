@@ -14,8 +14,8 @@
 #include "engine/local/output_book.hpp"
 #include "engine/local/probe_runner.hpp"
 #include "engine/local/reconciler.hpp"
+#include "engine/local/scratch.hpp"
 #include "engine/local/start_plan.hpp"
-#include "engine/local/worker.hpp"
 
 namespace busbar::local {
 
@@ -38,8 +38,7 @@ class LocalMachine : public Machine {
 
   // Which node this is, and which vendors' devices it has.
   void describe_node(const Node& node);
-  // Removes folders of attempts that nobody needs: not in `live`.
-  void clean_scratch(const std::string& installation, const std::set<std::string>& live);
+  Scratch& scratch() { return scratch_; }
 
   Result<shim::StartRequest> prepare(const Launch& launch,
                                      const std::vector<Claim>& bound) override;
@@ -55,8 +54,6 @@ class LocalMachine : public Machine {
   Result<Payload> read_payload(PayloadHash hash);
   Result<Account> account_of(const UserRef& user);
   NodeFacts facts_for(const Account& account, const std::string& name) const;
-  std::string scratch_of(const std::string& name) const;
-  Result<Ok> make_scratch(const Account& account, const StartPlan& plan, const std::string& name);
 
   MachineOptions options_;
   OutputBook outputs_;
@@ -68,13 +65,10 @@ class LocalMachine : public Machine {
   std::map<PayloadHash, Payload> known_payloads_;
   std::map<std::uint32_t, Account> known_accounts_;
   std::chrono::steady_clock::time_point accounts_known_at_;
-  Worker cleaner_;
+  Scratch scratch_;
   ProbeRunner probes_;
 };
 
-// Opens the folder, made if missing, that others may pass through but not list. denied: it is a
-// link or another user's. The caller closes it.
-Result<int> open_own_folder(const std::string& path);
 // The user's `mpirun`, or whatever `program` is, in a PATH; "" when there is none.
 std::string find_program(const std::string& program, const std::string& path);
 // Whether something listens on the port of this machine.

@@ -1,0 +1,217 @@
+#include "engine/local/scratch.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "model/names.hpp"
+
+namespace busbar::local {
+namespace {
+
+constexpr std::size_t spares_max = 64;
+constexpr auto spare_kept_for = std::chrono::seconds(1);
+
+bool is_own_folder(const std::string& path) {
+  struct stat status {};
+  return lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid();
+}
+
+Result<Ok> check_owner(const struct stat& status, const std::string& what, const Account& account) {
+  if (status.st_uid == geteuid() || status.st_uid == account.facts.uid) return Ok{};
+  return {Errc::denied, fmt::format("{} is there already and belongs to the user with id {}; an "
+                                    "administrator must remove it",
+                                    what, status.st_uid)};
+}
+
+// Opens the attempt's folder, made if missing.
+Result<int> open_attempt_folder(int parent, const std::string& name, const Account& account) {
+  if (mkdirat(parent, name.c_str(), 0700) != 0 && errno != EEXIST)
+    return {Errc::unavailable,
+            fmt::format("cannot create the scratch folder {}: {}", name, std::strerror(errno))};
+  const int folder = openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (folder < 0)
+    return {Errc::unavailable,
+            fmt::format("cannot open the scratch folder {}: {}", name, std::strerror(errno))};
+  struct stat status {};
+  check(fstat(folder, &status) == 0, "an open folder has a status");
+  const Result<Ok> owned = check_owner(status, "the scratch folder " + name, account);
+  if (owned) return folder;
+  close(folder);
+  return owned.error();
+}
+
+// Creates the file in the folder for its owner only, in place of one that is there.
+Result<Ok> write_file(int folder, const ScratchFile& file, const Account& account) {
+  struct stat status {};
+  if (fstatat(folder, file.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    BUSBAR_TRY_OK(check_owner(status, "the file " + file.name + " of the attempt", account));
+    unlinkat(folder, file.name.c_str(), 0);  // what stays makes the next call fail
+  }
+  const int fd =
+      openat(folder, file.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0500);
+  bool good = fd >= 0;
+  for (std::size_t done = 0; good && done < file.text.size();) {
+    const ssize_t wrote = write(fd, file.text.data() + done, file.text.size() - done);
+    if (wrote < 0 && errno == EINTR) continue;
+    good = wrote > 0;
+    done += static_cast<std::size_t>(std::max<ssize_t>(wrote, 0));
+  }
+  if (good && geteuid() == 0) good = fchown(fd, account.facts.uid, account.facts.gid) == 0;
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  if (good) return Ok{};
+  return {Errc::unavailable,
+          fmt::format("cannot write {} for the attempt: {}", file.name, std::strerror(error))};
+}
+
+bool is_empty(int folder) {
+  DIR* const entries = fdopendir(fcntl(folder, F_DUPFD_CLOEXEC, 0));
+  if (entries == nullptr) return false;
+  int count = 0;
+  while (count < 3 && readdir(entries) != nullptr) ++count;
+  closedir(entries);
+  return count == 2;  // itself and its parent
+}
+
+}  // namespace
+
+Result<int> open_own_folder(const std::string& path) {
+  const mode_t mode = geteuid() == 0 ? 0711 : 0700;
+  constexpr int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  int folder = open(path.c_str(), how);
+  if (folder < 0 && errno == ENOENT) {
+    if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
+      return {Errc::unavailable, fmt::format("cannot create the folder for scratch space {}: {}",
+                                             path, std::strerror(errno))};
+    folder = open(path.c_str(), how);
+  }
+  struct stat status {};
+  const bool own = folder >= 0 && fstat(folder, &status) == 0 && status.st_uid == geteuid();
+  if (own && ((status.st_mode & 07777) == mode || fchmod(folder, mode) == 0)) return folder;
+  if (folder >= 0) close(folder);
+  return {Errc::denied,
+          fmt::format("{} must be a folder of the daemon's own user, to hold scratch space; an "
+                      "administrator must remove it or set another `scratch` of the node",
+                      path)};
+}
+
+Scratch::Scratch(std::string directory)
+    : directory_(std::move(directory)), thread_([this] { work(); }) {}
+
+Scratch::~Scratch() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+Result<Ok> Scratch::make(const Account& account, const std::vector<ScratchFile>& files,
+                         const std::string& name) {
+  BUSBAR_TRY(parent, open_own_folder(directory_));
+  if (files.empty() && take_spare(parent, account, name)) {
+    close(parent);
+    return Ok{};
+  }
+  const Result<int> opened = open_attempt_folder(parent, name, account);
+  close(parent);
+  BUSBAR_TRY(folder, opened);
+  Result<Ok> done = Ok{};
+  for (const ScratchFile& file : files) {
+    if (done.ok()) done = write_file(folder, file, account);
+  }
+  if (done.ok() && geteuid() == 0 && fchown(folder, account.facts.uid, account.facts.gid) != 0)
+    done = Error{Errc::unavailable, fmt::format("cannot give {} to {}", name, account.facts.name)};
+  close(folder);
+  return done;
+}
+
+bool Scratch::take_spare(int parent, const Account& account, const std::string& name) {
+  std::string spare;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::find_if(spares_.begin(), spares_.end(), [&](const Spare& one) {
+      return one.uid == account.facts.uid && one.gid == account.facts.gid;
+    });
+    if (found == spares_.end()) return false;
+    spare = std::move(found->name);
+    spares_.erase(found);
+  }
+  if (renameat2(parent, spare.c_str(), parent, name.c_str(), RENAME_NOREPLACE) == 0) return true;
+  remove(spare);
+  return false;
+}
+
+void Scratch::remove(const std::string& name) {
+  {
+    const std::lock_guard lock(mutex_);
+    due_.push_back(name);
+  }
+  changed_.notify_one();
+}
+
+void Scratch::remove_all_but(const std::string& installation, const std::set<std::string>& live) {
+  if (!is_own_folder(directory_)) return;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (parse_attempt_name(installation, name) && !live.contains(name)) remove(name);
+  }
+}
+
+void Scratch::remove_folder(const std::string& name) const {
+  std::error_code ignored;
+  if (is_own_folder(directory_) && rmdir(path_of(name).c_str()) != 0)
+    std::filesystem::remove_all(path_of(name), ignored);
+}
+
+// Of use to the next attempt as it is; else it is removed.
+std::optional<Scratch::Spare> Scratch::retire(const std::string& name) const {
+  const int folder = open(path_of(name).c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  struct stat status {};
+  const bool good = folder >= 0 && fstat(folder, &status) == 0 &&
+                    (status.st_mode & 07777) == 0700 && is_empty(folder);
+  if (folder >= 0) close(folder);
+  if (good) return Spare{name, status.st_uid, status.st_gid};
+  remove_folder(name);
+  return std::nullopt;
+}
+
+void Scratch::work() {
+  const auto woken = [this] { return closing_ || !due_.empty(); };
+  std::unique_lock lock(mutex_);
+  while (!closing_) {
+    if (due_.empty() && spares_.empty()) changed_.wait(lock, woken);
+    const bool idle = !changed_.wait_for(lock, spare_kept_for, woken);
+    if (idle || spares_.size() >= spares_max) remove_spares(lock);
+    if (closing_ || due_.empty()) continue;
+    const std::string name = std::move(due_.front());
+    due_.pop_front();
+    lock.unlock();
+    std::optional<Spare> spare = retire(name);
+    lock.lock();
+    if (spare) spares_.push_back(std::move(*spare));
+  }
+  remove_spares(lock);
+}
+
+void Scratch::remove_spares(std::unique_lock<std::mutex>& lock) {
+  const std::vector<Spare> old = std::exchange(spares_, {});
+  lock.unlock();
+  for (const Spare& spare : old) remove_folder(spare.name);
+  lock.lock();
+}
+
+}  // namespace busbar::local
