@@ -10,6 +10,7 @@ import suite
 
 NIGHT_S = 24 * 3600
 BATCH = 500
+NOT_ASKED = "not asked for"
 
 
 def run_seeds(context, program, first, seeds):
@@ -31,17 +32,18 @@ def run_kills(context, build, kills):
     return suite.count_text(text, code)
 
 
-def keep(names, code):
+def keep(chosen, commit, code):
     """What the stages said, as a file of bench/results: the raw result of a campaign."""
     now = datetime.datetime.now(datetime.timezone.utc)
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=suite.ROOT,
-                            capture_output=True, text=True, check=False).stdout.strip()
     lines = [f"campaign local, commit {commit}, {stages.JOBS} cores, {platform.release()}, "
              f"{'good' if code == 0 else 'FAILED'}"]
-    for name in names:
-        log = suite.LOGS / f"{name}.log"
-        text = log.read_text(errors="replace") if log.exists() else ""
-        lines += [f"{name}: {line[2:]}" for line in text.splitlines() if line.startswith("# ")]
+    for stage in chosen:
+        reason = stage.absent()
+        log = suite.LOGS / f"{stage.name}.log"
+        text = log.read_text(errors="replace") if log.exists() and not reason else ""
+        lines += [f"{stage.name}: {reason}"] if reason else []
+        lines += [f"{stage.name}: {line[2:]}" for line in text.splitlines()
+                  if line.startswith("# ")]
     path = suite.ROOT / "bench" / "results" / f"campaign-{now:%Y%m%d-%H%M%S}.txt"
     path.write_text("\n".join(lines) + "\n")
     print(f"raw result: {path.relative_to(suite.ROOT)}")
@@ -49,13 +51,15 @@ def keep(names, code):
 
 def main():
     preset, first, seeds, kills, fuzz_s = sys.argv[1], *(int(word) for word in sys.argv[2:6])
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=suite.ROOT,
+                            capture_output=True, text=True, check=False).stdout.strip()
     subprocess.run(["./scripts/build", preset, "all"], cwd=suite.ROOT, check=True)
     suite.LOGS = suite.ROOT / "build" / "campaign"
     build = suite.ROOT / "build" / preset
     program = stages.sim_program(build)
 
     def absent(wanted, there, why):
-        return lambda: "not asked for" if wanted == 0 else None if there else why
+        return lambda: NOT_ASKED if wanted == 0 else None if there else why
 
     chosen = [
         suite.Stage("seeds", "campaign", NIGHT_S,
@@ -68,9 +72,10 @@ def main():
                     lambda context: stages.fuzz(context, fuzz_s),
                     absent=absent(fuzz_s, True, "")),
     ]
-    wanted = [stage.name for stage in chosen if stage.absent() is None]
     code = suite.run_all(chosen, {"campaign": 3 * NIGHT_S}, [])
-    keep(wanted, code)
+    if any(stage.absent() not in (None, NOT_ASKED) for stage in chosen):
+        code = 1
+    keep(chosen, commit, code)
     return code
 
 

@@ -171,10 +171,11 @@ bool wants_simulated(const Lens& lens, const Job& job, std::string_view resource
         one.resources.devices.begin(), one.resources.devices.end(),
         [&](const DeviceRequest& wanted) { return wanted.model == resource || resource == "gpu"; });
   };
-  return core::only_simulated(lens.view.state, job) &&
-         std::any_of(job.groups.begin(), job.groups.end(), [&](const TaskGroup& group) {
-           return std::any_of(group.any_of.begin(), group.any_of.end(), named);
-         });
+  return std::any_of(job.groups.begin(), job.groups.end(),
+                     [&](const TaskGroup& group) {
+                       return std::any_of(group.any_of.begin(), group.any_of.end(), named);
+                     }) &&
+         core::only_simulated(lens.view.state, job);
 }
 
 std::optional<std::string> waiting_line(const Lens& lens, const core::JobRecord& record,

@@ -120,11 +120,12 @@ pid_t running_daemon(const std::string& state) {
   return ours && lives(*pid) ? static_cast<pid_t>(*pid) : 0;
 }
 
-// The daemon that listens on a socket; 0 when none does.
-pid_t listening_daemon(const std::string& socket_path) {
+// The daemon that listens on a socket; 0 when none does. unavailable: who does cannot be known.
+Result<pid_t> listening_daemon(const std::string& socket_path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (socket_path.size() >= sizeof address.sun_path) return 0;
+  if (socket_path.size() >= sizeof address.sun_path)
+    return {Errc::invalid, fmt::format("the socket path {} is too long", socket_path)};
   std::memcpy(address.sun_path, socket_path.c_str(), socket_path.size());
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   ucred peer{};
@@ -132,7 +133,11 @@ pid_t listening_daemon(const std::string& socket_path) {
   const bool met = fd >= 0 &&
                    connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
                    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+  const int error = errno;
   if (fd >= 0) close(fd);
+  if (!met && error != ENOENT && error != ECONNREFUSED)
+    return {Errc::unavailable, fmt::format("nothing can be learnt at {} ({}); say --state instead",
+                                           socket_path, std::strerror(error))};
   return met && first_line(fmt::format("/proc/{}/comm", peer.pid)) == "busbard" ? peer.pid : 0;
 }
 
@@ -296,11 +301,14 @@ int down(const Context& context, const std::string& state_option) {
         "unset it");
   const std::string state = state_option.empty() ? default_state_directory() : state_option;
   // Without --state it is the one that every other command would ask.
-  pid_t pid = state_option.empty() ? listening_daemon(endpoint.socket) : 0;
-  const bool at_socket = state_option.empty() && endpoint.socket != state + "/busbar.sock";
-  if (pid == 0 && !at_socket) pid = running_daemon(state);
+  const Result<pid_t> met = state_option.empty() ? listening_daemon(endpoint.socket) : pid_t{0};
+  if (!met.ok()) return context.fail(met.error());
+  const std::string beside = endpoint.socket.substr(0, endpoint.socket.rfind('/'));
+  // One that starts or stops does not listen.
+  const pid_t pid = *met != 0 ? *met : running_daemon(state_option.empty() ? beside : state);
   if (pid == 0) {
-    context.note(fmt::format("no daemon runs on {}", at_socket ? endpoint.socket : state));
+    context.note(
+        fmt::format("no daemon runs on {}", state_option.empty() ? endpoint.socket : state));
     if (context.json) context.out(Json{{"stopped", false}}.dump(2) + "\n");
     return 0;
   }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/text.hpp"
 #include "base/units.hpp"
@@ -47,14 +48,19 @@ class Watch {
     return failed_to_start(context_, reference_);
   }
 
-  // Says that it could not be started, and when it is tried again, once for each time.
-  void tell_failed_launch(const Json& job) {
+  // Says what failed and when it is tried again, once for each time; of an array, for each reason.
+  void tell_failure(const Json& job) {
     const std::string again = text_at(job, "predicted_start");
-    if (text_at(job, "reason") != "Backoff" || again == told_again_) return;
-    told_again_ = again;
+    if (text_at(job, "reason") != "Backoff" || again == asked_again_) return;
+    asked_again_ = again;
     const auto why = context_.get("/v1/jobs/" + escape(reference_) + "/explain");
-    if (why.ok())
-      context_.note(fmt::format("job {} waits: {}", reference_, text_at(*why, "summary")));
+    const std::string summary = why.ok() ? text_at(*why, "summary") : "";
+    const std::size_t reason_end = summary.find(" and is tried again");
+    const bool alone = integer_at(object_at(job, "units"), "total") == 1;
+    if (reason_end == std::string::npos ||
+        !told_.insert(summary.substr(0, reason_end) + (alone ? again : "")).second)
+      return;
+    context_.note(fmt::format("job {} waits: {}", reference_, summary));
   }
 
   int ended(const Json& answer) const {
@@ -77,7 +83,8 @@ class Watch {
   std::string reference_;
   std::string path_;
   bool said_held_ = false;
-  std::string told_again_;
+  std::string asked_again_;
+  std::set<std::string> told_;
 };
 
 // What came of waiting for one of several jobs.
@@ -162,7 +169,6 @@ int follow_to_end(const Context& context, const std::string& reference) {
   options.every_attempt = true;
   const auto show = log_follower(context, reference, options);
   bool followed = false;
-  std::string unread;
   while (true) {
     const auto answer = watch.ask(followed ? "ended" : "running", 1);
     if (interrupted()) return watch.detached();
@@ -170,18 +176,13 @@ int follow_to_end(const Context& context, const std::string& reference) {
     const bool done = flag_at(*answer, "done");
     const Json& job = object_at(*answer, "job");
     if (!done && watch.given_up(job)) return exit_busbar_failed;
-    if (!done) watch.tell_failed_launch(job);
+    if (!done) watch.tell_failure(job);
     const bool runs_again = followed && integer_at(object_at(job, "units"), "running") > 0;
     if (!done && !runs_again) continue;
     // At the end too: an attempt may have come and gone since.
     const auto shown = show();
     if (interrupted()) return watch.detached();
-    if (!shown.ok() && shown.error().code == Errc::unavailable)
-      return context.fail(shown.error()), exit_busbar_failed;
-    // What cannot be read is no end of the job, which may go on, or be tried again.
-    if (!shown.ok() && !done && shown.error().text != unread)
-      context.note(fmt::format("{}; job {} is followed to its end all the same",
-                               unread = shown.error().text, reference));
+    if (!shown.ok()) return context.fail(shown.error()), exit_busbar_failed;
     if (done && followed) {
       if (context.json) context.out(answer->dump() + "\n");
       return watch.ended(*answer);

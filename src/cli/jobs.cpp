@@ -249,7 +249,7 @@ int explain(const Context& context, const std::string& reference) {
   return 0;
 }
 
-// A job's number in place of its name, or of `last`.
+// A job's number in place of its name, or of `last`; what names units stays as it is.
 static std::string id_of(const Context& context, const std::string& reference) {
   if (reference.find_first_not_of("0123456789") == std::string::npos) return reference;
   const auto job = context.get("/v1/jobs/" + escape(reference));
@@ -264,7 +264,8 @@ int change(const Context& context, const std::string& verb,
     if (!asked.insert(reference).second) continue;
     Json body = Json::object();
     if (!reason.empty()) body["reason"] = reason;
-    auto answer = context.post("/v1/jobs/" + escape(reference) + "/" + verb, body);
+    const std::string named = context.quiet ? id_of(context, reference) : reference;
+    auto answer = context.post("/v1/jobs/" + escape(named) + "/" + verb, body);
     if (!answer.ok()) {
       worst = context.fail(answer.error());
       continue;
@@ -272,7 +273,7 @@ int change(const Context& context, const std::string& verb,
     if (context.json)
       context.out(answer->dump(2) + "\n");
     else if (context.quiet)
-      context.out(id_of(context, reference) + "\n");
+      context.out(named + "\n");
     else
       context.out(text_at(*answer, "message") + "\n");
   }

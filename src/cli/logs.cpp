@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "base/text.hpp"
 #include "base/units.hpp"
@@ -66,6 +67,7 @@ class LogView {
   void show(Reader& reader, const std::string& bytes);
   void show_line(const Reader& reader, const std::string& line) const;
   void finish(Reader& reader);
+  Result<Ok> leave_out(Reader& reader, const Error& error);
   std::size_t active() const;
   bool look_is_due();
 
@@ -78,6 +80,7 @@ class LogView {
   bool one_unit_ = false;
   bool more_to_come_ = false;  // units that have not started
   bool any_started_ = false;
+  std::set<std::string> told_;  // why something could not be read
   std::int64_t looked_ms_ = 0;
 };
 
@@ -215,7 +218,7 @@ Result<Ok> LogView::find_path(std::size_t at) {
   if (reader.done || !reader.path.empty()) return Ok{};
   const auto response = ask(reader, 1, 0, options_.attempt);
   if (!response.ok()) {
-    if (response.error().code != Errc::not_found) return response.error();
+    if (response.error().code != Errc::not_found) return leave_out(reader, response.error());
     finish(reader);
     return Ok{};
   }
@@ -241,7 +244,7 @@ Result<std::size_t> LogView::read(std::size_t at, double follow_seconds) {
   if (!response.ok()) {
     const bool empty = response.error().code == Errc::not_found &&
                        (options_.missing_is_empty || readers_.size() > 1);
-    if (!empty) return response.error();
+    if (!empty) BUSBAR_TRY_OK(leave_out(reader, response.error()));
     finish(reader);
     return std::size_t{0};
   }
@@ -323,6 +326,16 @@ void LogView::finish(Reader& reader) {
   reader.done = true;
   if (!reader.partial.empty()) show_line(reader, reader.partial + (context_.json ? "" : "\n"));
   reader.partial.clear();
+}
+
+// One of several that cannot be read hides no other, and none that is followed through all attempts
+// hides what comes: it is told once.
+Result<Ok> LogView::leave_out(Reader& reader, const Error& error) {
+  const bool alone = readers_.size() == 1 && !options_.every_attempt;
+  if (alone || error.code == Errc::unavailable) return error;
+  if (told_.insert(error.text).second) context_.note(harmless(error.text));
+  finish(reader);
+  return Ok{};
 }
 
 bool LogView::look_is_due() {

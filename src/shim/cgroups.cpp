@@ -209,7 +209,7 @@ Result<Ok> Cgroups::create(const StartRequest& request) const {
 std::vector<CgroupDoor> Cgroups::doors(const StartRequest& request) const {
   std::vector<CgroupDoor> doors;
   for (const Base& base : bases(&request))
-    doors.push_back({base.fd, request.name + "/cgroup.procs"});
+    doors.push_back({base.fd, request.name + "/cgroup.procs", join(base.path, request.name)});
   return doors;
 }
 

@@ -26,6 +26,7 @@ struct CgroupReading {
 struct CgroupDoor {
   int base_fd = -1;
   std::string file;  // below it
+  std::string path;  // whole, for sentences
 };
 
 class Cgroups {

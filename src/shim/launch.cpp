@@ -94,7 +94,7 @@ struct Child {
     end_with_shim();
     for (std::size_t i = born_inside ? 1 : 0; i < place.doors.size(); ++i)
       need(write_zero(place.doors[i].file.c_str(), place.doors[i].base_fd),
-           "cannot enter its cgroup ", &place.doors[i].file);
+           "cannot enter its cgroup ", &place.doors[i].path);
     need(setsid() >= 0, "cannot start a session");
     signal(SIGPIPE, SIG_DFL);
     sigset_t none;

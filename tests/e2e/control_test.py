@@ -158,11 +158,25 @@ def together_run_tells_a_failed_launch_and_goes_on(own):
     words = [BIN / "busbar", "run", "--cores", "0.02", "--output", "link.out", "--", "echo", "ran"]
     process = subprocess.Popen(words, cwd=own.work, env=own.environment, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    line = process.stderr.readline()
-    holds_words(line, ["waits", "link.out is a symbolic link", "tried again"], "the reason")
+    told = process.stderr.readline() + process.stderr.readline()
+    holds_words(told, ["not read through links", "waits", "link.out is a symbolic link",
+                       "tried again"], "what cannot be read, and the reason")
     (own.work / "link.out").unlink()
     out, _ = process.communicate(timeout=60)
     equal((out, process.returncode), ("ran\n", 0), "it ran when it could")
+
+
+def together_output_that_cannot_be_read_hides_no_other(own):
+    job = own.submit(f"""name: hidden
+{SMALL}array: 1-3
+run: |
+  echo "unit $BUSBAR_ARRAY_INDEX"
+  [ "$BUSBAR_ARRAY_INDEX" != 2 ] || ln -sf /dev/null "busbar-${{BUSBAR_JOB_ID}}_2.out"
+""")[0]
+    own.wait(job)
+    done = own.cli("attach", job, code=0)
+    equal(sorted(done.out.splitlines()), [f"({job}_1) unit 1", f"({job}_3) unit 3"], "the others")
+    equal(done.err.count("not read through links"), 1, "told once")
 
 
 def together_submit_a_script_and_wait(own):

@@ -19,7 +19,7 @@ from guest import BUILD, ROOT
 PROGRAMS = ["busbar", "busbard", "busbar-shim"]
 SYSTEMD = pathlib.Path("/usr/lib/systemd/systemd")
 CASES = ["the_service_is_active", "a_user_submits_and_it_runs_as_them", "roots_job_is_refused",
-         "the_memory_limit_holds", "cores_and_memory_of_a_job_are_of_one_numa_domain",
+         "the_memory_limit_holds", "cores_of_a_job_are_of_one_numa_domain_and_its_pages_follow",
          "a_job_lives_through_a_restart",
          "a_job_lives_through_a_killed_daemon", "a_job_lives_through_a_stop", "reload_takes_effect",
          "a_bad_configuration_is_refused_with_its_place", "and_starts_again_once_it_is_mended"]
@@ -72,7 +72,7 @@ the_memory_limit_holds() {
   as_alice wait "$id"
   as_alice show "$id" | grep -q OUT_OF_MEMORY || { as_alice show "$id"; return 1; }
 }
-cores_and_memory_of_a_job_are_of_one_numa_domain() {
+cores_of_a_job_are_of_one_numa_domain_and_its_pages_follow() {
   local small large
   rm -f /home/alice/go
   small=$(submit 'cores: 1' 'run: |' '  grep Cpus_allowed_list /proc/self/status > small' \

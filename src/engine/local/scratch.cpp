@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +22,7 @@ namespace {
 
 constexpr std::size_t spares_max = 64;
 constexpr auto spare_kept_for = std::chrono::seconds(1);
+constexpr off_t new_folder_bytes_max = 4096;
 
 bool is_own_folder(const std::string& path) {
   struct stat status {};
@@ -78,10 +80,28 @@ Result<Ok> write_file(int folder, const ScratchFile& file, const Account& accoun
 bool is_empty(int folder) {
   DIR* const entries = fdopendir(fcntl(folder, F_DUPFD_CLOEXEC, 0));
   if (entries == nullptr) return false;
-  int count = 0;
-  while (count < 3 && readdir(entries) != nullptr) ++count;
+  bool empty = true;
+  errno = 0;
+  while (const dirent* entry = readdir(entries)) {
+    const std::string_view name = entry->d_name;
+    empty = empty && (name == "." || name == "..");
+    if (!empty) break;
+  }
+  empty = empty && errno == 0;
   closedir(entries);
-  return count == 2;  // itself and its parent
+  return empty;
+}
+
+// What the folder of a new attempt is: its user's alone, empty, and small, for one that has held
+// many files stays slow. Its owner and group are `status`'s.
+bool is_as_new(int parent, const std::string& name, struct stat& status) {
+  const int folder = openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  const bool fits = folder >= 0 && fstat(folder, &status) == 0 &&
+                    (status.st_mode & 07777) == 0700 && status.st_size <= new_folder_bytes_max &&
+                    fgetxattr(folder, "system.posix_acl_default", nullptr, 0) < 0 &&
+                    (errno == ENODATA || errno == ENOTSUP) && is_empty(folder);
+  if (folder >= 0) close(folder);
+  return fits;
 }
 
 }  // namespace
@@ -149,8 +169,15 @@ bool Scratch::take_spare(int parent, const Account& account, const std::string& 
     spare = std::move(found->name);
     spares_.erase(found);
   }
-  if (renameat2(parent, spare.c_str(), parent, name.c_str(), RENAME_NOREPLACE) == 0) return true;
-  remove(spare);
+  if (renameat2(parent, spare.c_str(), parent, name.c_str(), RENAME_NOREPLACE) != 0) {
+    remove(spare);
+    return false;
+  }
+  struct stat status {};
+  if (is_as_new(parent, name, status) && status.st_uid == account.facts.uid &&
+      status.st_gid == account.facts.gid)
+    return true;
+  remove_folder(name);
   return false;
 }
 
@@ -179,12 +206,9 @@ void Scratch::remove_folder(const std::string& name) const {
 
 // Of use to the next attempt as it is; else it is removed.
 std::optional<Scratch::Spare> Scratch::retire(const std::string& name) const {
-  const int folder = open(path_of(name).c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   struct stat status {};
-  const bool good = folder >= 0 && fstat(folder, &status) == 0 &&
-                    (status.st_mode & 07777) == 0700 && is_empty(folder);
-  if (folder >= 0) close(folder);
-  if (good) return Spare{name, status.st_uid, status.st_gid};
+  if (is_own_folder(directory_) && is_as_new(AT_FDCWD, path_of(name), status))
+    return Spare{name, status.st_uid, status.st_gid, std::chrono::steady_clock::now()};
   remove_folder(name);
   return std::nullopt;
 }
@@ -193,25 +217,37 @@ void Scratch::work() {
   const auto woken = [this] { return closing_ || !due_.empty(); };
   std::unique_lock lock(mutex_);
   while (!closing_) {
-    if (due_.empty() && spares_.empty()) changed_.wait(lock, woken);
-    const bool idle = !changed_.wait_for(lock, spare_kept_for, woken);
-    if (idle || spares_.size() >= spares_max) remove_spares(lock);
-    if (closing_ || due_.empty()) continue;
-    const std::string name = std::move(due_.front());
-    due_.pop_front();
-    lock.unlock();
-    std::optional<Spare> spare = retire(name);
-    lock.lock();
-    if (spare) spares_.push_back(std::move(*spare));
+    remove_spares(lock, std::chrono::steady_clock::now() - spare_kept_for);
+    if (due_.empty() && spares_.empty()) {
+      changed_.wait(lock, woken);
+    } else if (due_.empty()) {
+      changed_.wait_until(lock, spares_.front().since + spare_kept_for, woken);
+    } else {
+      const std::string name = std::move(due_.front());
+      due_.pop_front();
+      const bool room = spares_.size() < spares_max;
+      lock.unlock();
+      std::optional<Spare> spare;
+      if (room)
+        spare = retire(name);
+      else
+        remove_folder(name);
+      lock.lock();
+      if (spare) spares_.push_back(std::move(*spare));
+    }
   }
-  remove_spares(lock);
+  remove_spares(lock, std::chrono::steady_clock::time_point::max());
 }
 
-void Scratch::remove_spares(std::unique_lock<std::mutex>& lock) {
-  const std::vector<Spare> old = std::exchange(spares_, {});
-  lock.unlock();
-  for (const Spare& spare : old) remove_folder(spare.name);
-  lock.lock();
+void Scratch::remove_spares(std::unique_lock<std::mutex>& lock,
+                            std::chrono::steady_clock::time_point until) {
+  while (!spares_.empty() && spares_.front().since <= until) {
+    const std::string name = std::move(spares_.front().name);
+    spares_.pop_front();
+    lock.unlock();
+    remove_folder(name);
+    lock.lock();
+  }
 }
 
 }  // namespace busbar::local

@@ -2,13 +2,16 @@
 //
 // Shape    <directory>/<attempt>, mode 0700, the user's. One that an attempt left empty goes to the
 //          next of the same user under its new name, since a file system makes and removes a folder
-//          ten times slower than it renames one. What nobody took within a second is removed.
+//          ten times slower than it renames one. It is looked at again then: it is as a new one,
+//          but for what the same user's other processes hold open of it. What nobody took within a
+//          second is removed.
 // Threads  one of its own removes; everything else is called by the engine's.
 // Errors   a folder that cannot be made carries a sentence for the job's user.
 #pragma once
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -44,19 +47,21 @@ class Scratch {
     std::string name;
     uid_t uid;
     gid_t gid;
+    std::chrono::steady_clock::time_point since;
   };
 
   void work();
   std::optional<Spare> retire(const std::string& name) const;
   bool take_spare(int parent, const Account& account, const std::string& name);
-  void remove_spares(std::unique_lock<std::mutex>& lock);
+  void remove_spares(std::unique_lock<std::mutex>& lock,
+                     std::chrono::steady_clock::time_point until);
   void remove_folder(const std::string& name) const;
 
   std::string directory_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::string> due_;
-  std::vector<Spare> spares_;
+  std::deque<Spare> spares_;  // oldest first
   bool closing_ = false;
   std::thread thread_;
 };
