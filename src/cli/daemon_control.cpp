@@ -304,7 +304,7 @@ int down(const Context& context, const std::string& state_option) {
   const Result<pid_t> met = state_option.empty() ? listening_daemon(endpoint.socket) : pid_t{0};
   if (!met.ok()) return context.fail(met.error());
   const std::string beside = endpoint.socket.substr(0, endpoint.socket.rfind('/'));
-  // One that starts or stops does not listen.
+  // One that is stopping listens no more.
   const pid_t pid = *met != 0 ? *met : running_daemon(state_option.empty() ? beside : state);
   if (pid == 0) {
     context.note(

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "base/text.hpp"
 #include "base/units.hpp"
@@ -37,6 +39,7 @@ struct Reader {
   std::string prefix;        // before each line, where several are shown
   std::string partial;       // an unfinished line
   bool fresh = true;         // nothing was asked yet
+  bool left_out = false;     // done only because it could not be read
   bool done = false;
 };
 
@@ -80,7 +83,8 @@ class LogView {
   bool one_unit_ = false;
   bool more_to_come_ = false;  // units that have not started
   bool any_started_ = false;
-  std::set<std::string> told_;  // why something could not be read
+  std::set<std::string> told_;     // why something could not be read
+  std::optional<Error> left_out_;  // the first of these reasons
   std::int64_t looked_ms_ = 0;
 };
 
@@ -334,7 +338,9 @@ Result<Ok> LogView::leave_out(Reader& reader, const Error& error) {
   const bool alone = readers_.size() == 1 && !options_.every_attempt;
   if (alone || error.code == Errc::unavailable) return error;
   if (told_.insert(error.text).second) context_.note(harmless(error.text));
+  if (!left_out_) left_out_ = error;
   finish(reader);
+  reader.left_out = true;
   return Ok{};
 }
 
@@ -344,6 +350,8 @@ bool LogView::look_is_due() {
 }
 
 Result<Ok> LogView::print() {
+  for (auto& reader : readers_)  // what could not be read may be readable by now
+    if (std::exchange(reader.left_out, false)) reader.done = false;
   while (!interrupted()) {
     if (look_is_due()) {
       const auto looked = look();
@@ -358,6 +366,7 @@ Result<Ok> LogView::print() {
   for (auto& reader : readers_) finish(reader);
   if (!interrupted() && !any_started_ && !options_.missing_is_empty)
     context_.note(fmt::format("{} has not started, so there is no output yet", reference_));
+  if (left_out_ && !options_.every_attempt && !interrupted()) return *left_out_;
   return Ok{};
 }
 

@@ -177,6 +177,8 @@ run: |
     done = own.cli("attach", job, code=0)
     equal(sorted(done.out.splitlines()), [f"({job}_1) unit 1", f"({job}_3) unit 3"], "the others")
     equal(done.err.count("not read through links"), 1, "told once")
+    done = own.cli("logs", job)
+    equal((done.code, len(done.out.splitlines())), (3, 2), "logs shows them, and fails")
 
 
 def together_submit_a_script_and_wait(own):

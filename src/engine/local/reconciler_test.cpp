@@ -708,7 +708,7 @@ TEST(Reconciler, a_shim_is_found_silent_also_while_nothing_is_asked_of_it) {
   ASSERT_TRUE(world.synchronised);
   ASSERT_FALSE(world.unreachable);
   world.sim.frozen = true;
-  world.run(200);
+  world.run(250);
   EXPECT_TRUE(world.unreachable);
 }
 

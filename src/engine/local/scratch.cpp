@@ -78,8 +78,12 @@ Result<Ok> write_file(int folder, const ScratchFile& file, const Account& accoun
 }
 
 bool is_empty(int folder) {
-  DIR* const entries = fdopendir(fcntl(folder, F_DUPFD_CLOEXEC, 0));
-  if (entries == nullptr) return false;
+  const int own = fcntl(folder, F_DUPFD_CLOEXEC, 0);
+  DIR* const entries = own < 0 ? nullptr : fdopendir(own);
+  if (entries == nullptr) {
+    if (own >= 0) close(own);
+    return false;
+  }
   bool empty = true;
   errno = 0;
   while (const dirent* entry = readdir(entries)) {
@@ -169,15 +173,12 @@ bool Scratch::take_spare(int parent, const Account& account, const std::string& 
     spare = std::move(found->name);
     spares_.erase(found);
   }
-  if (renameat2(parent, spare.c_str(), parent, name.c_str(), RENAME_NOREPLACE) != 0) {
-    remove(spare);
-    return false;
-  }
   struct stat status {};
-  if (is_as_new(parent, name, status) && status.st_uid == account.facts.uid &&
-      status.st_gid == account.facts.gid)
+  if (is_as_new(parent, spare, status) && status.st_uid == account.facts.uid &&
+      status.st_gid == account.facts.gid &&
+      renameat2(parent, spare.c_str(), parent, name.c_str(), RENAME_NOREPLACE) == 0)
     return true;
-  remove_folder(name);
+  remove(spare);  // by the other thread: there may be much in it by now
   return false;
 }
 

@@ -2,8 +2,8 @@
 //
 // Shape    <directory>/<attempt>, mode 0700, the user's. One that an attempt left empty goes to the
 //          next of the same user under its new name, since a file system makes and removes a folder
-//          ten times slower than it renames one. It is looked at again then: it is as a new one,
-//          but for what the same user's other processes hold open of it. What nobody took within a
+//          ten times slower than it renames one. It is looked at again before: it is as a new
+//          one, but for what other processes of the same user do with it. What nobody took within a
 //          second is removed.
 // Threads  one of its own removes; everything else is called by the engine's.
 // Errors   a folder that cannot be made carries a sentence for the job's user.

@@ -62,7 +62,7 @@ TEST(Scratch, what_an_attempt_left_empty_serves_the_next_of_its_user) {
 // Folders made one after the other, until those that were removed could have served.
 std::set<ino_t> made_later(Scratch& scratch, const Account& who) {
   std::set<ino_t> inodes;
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 50; ++i) {
     const std::string name = "later" + std::to_string(i);
     const Result<Ok> done = scratch.make(who, {}, name);
     EXPECT_TRUE(done.ok()) << done.error().text;
@@ -72,7 +72,7 @@ std::set<ino_t> made_later(Scratch& scratch, const Account& who) {
     EXPECT_EQ(status.st_mode & 07777, 0700U);
     EXPECT_TRUE(fs::is_empty(scratch.path_of(name)));
     inodes.insert(status.st_ino);
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return inodes;
 }
@@ -131,7 +131,7 @@ TEST(Scratch, what_nobody_takes_is_removed_soon_and_at_the_end) {
     EXPECT_TRUE(eventually([&] { return fs::is_empty(directory); }));
     made(scratch, geteuid(), "b");
     scratch.remove("b");
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));  // it is kept by now
   }
   EXPECT_TRUE(fs::is_empty(directory));
 }
