@@ -87,6 +87,11 @@ Result<JobFile> read_submission(const Call& call) {
   if (!call.query("file").empty()) context.file_name = printable(call.query("file"), 255);
   context.submit_directory = std::string(directory);
   context.now_unix_ms = call.backend.unix_ms(now);
+  looking(call.replica, call.backend, [&](const Lens& lens) {
+    for (const auto& tenant : lens.view.state.config().tenants)
+      context.tenants.push_back(tenant.name);
+    return 0;
+  });
   BUSBAR_TRY(submission, jobfile::read_job_file(call.request.body, context));
   JobFile file{{}, {}, std::move(submission.warnings)};
   file.jobs = std::move(submission.jobs);

@@ -236,6 +236,20 @@ void read_exclude(const MapReader& fields, Job& job) {
   job.exclude = {names.begin(), std::unique(names.begin(), names.end())};
 }
 
+void read_tenant(const MapReader& fields, const std::vector<std::string>& known, Job& job) {
+  if (!fields.get("tenant", job.tenant)) return;
+  const Result<Ok> word = check_word(job.tenant, "a tenant's name");
+  check_text(fields, "tenant", word);
+  if (!word.ok() || known.empty() ||
+      std::find(known.begin(), known.end(), job.tenant) != known.end())
+    return;
+  const std::vector<std::string_view> names(known.begin(), known.end());
+  const std::string_view near = nearest(job.tenant, names);
+  fields.refuse("tenant", fmt::format("there is no tenant \"{}\"; {}", printable(job.tenant),
+                                      near.empty() ? "known: " + either(names)
+                                                   : fmt::format("did you mean \"{}\"?", near)));
+}
+
 class JobFileReader {
  public:
   JobFileReader(const JobFileContext& context, Submission& out)
@@ -271,8 +285,7 @@ class JobFileReader {
     if (document.kind != yaml::Kind::map) return;
     job.name = name_of_file(context_.file_name);
     if (fields.get("name", job.name)) check_text(fields, "name", check_job_name(job.name));
-    if (fields.get("tenant", job.tenant))
-      check_text(fields, "tenant", check_word(job.tenant, "a tenant's name"));
+    read_tenant(fields, context_.tenants, job);
     fields.get("priority", job.priority, -1000, 1000);
     fields.get("coupling", job.coupling);
     read_topology(fields, job);

@@ -4,7 +4,8 @@
 //          ids are 0, users empty and tenants as written: the edge and decide fill them in.
 //          Dependency::document is a position in `jobs`.
 // Errors   invalid, "FILE:LINE:COLUMN: field: what was found; what is allowed", one a line. Only
-//          what the file itself can show is refused here; what needs the cluster is decide's.
+//          what the file and its context can show is refused here; what needs the cluster is
+//          decide's.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@ struct JobFileContext {
   std::string file_name = "job.yaml";  // for messages; its stem names jobs without a name
   std::string submit_directory;        // absolute; relative directories stand under it
   std::int64_t now_unix_ms = 0;        // wall time, for begin and deadline
+  std::vector<std::string> tenants;    // that there are; empty: any name is taken
 };
 
 struct Submission {

@@ -377,6 +377,23 @@ TEST(JobFile, AFileCannotGrowBeyondItsBounds) {
             std::string::npos);
 }
 
+TEST(JobFile, ATenantIsOneOfThoseOfTheContext) {
+  JobFileContext context;
+  context.file_name = "a.yaml";
+  context.submit_directory = "/tmp";
+  const auto said = [&](const char* yaml) {
+    const auto read = read_job_file(yaml, context);
+    return read.ok() ? std::string() : read.error().text;
+  };
+  EXPECT_EQ(said("tenant: anybody\nrun: x"), "");
+  context.tenants = {"default", "physics"};
+  EXPECT_EQ(said("tenant: physics\nrun: x"), "");
+  EXPECT_EQ(said("run: x\ntenant: phisics"),
+            "a.yaml:2:9: tenant: there is no tenant \"phisics\"; did you mean \"physics\"?");
+  EXPECT_EQ(said("tenant: chemistry\nrun: x"),
+            "a.yaml:1:9: tenant: there is no tenant \"chemistry\"; known: default or physics");
+}
+
 TEST(JobFile, EveryFieldHasAnExampleThatIsRead) {
   for (const FieldInfo& field : all_fields()) {
     if ((field.scopes & in(Scope::job)) == 0 || field.name == "after") continue;

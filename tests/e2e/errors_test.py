@@ -156,12 +156,20 @@ def running_several_files_are_submitted_together_or_not_at_all(own):
 
 
 def running_what_the_cluster_refuses_names_the_file(own):
-    own.write("b07.yaml", "name: b07\ntenant: nobody\nrun: true\n")
+    own.write("b07.yaml", "name: b07\ncores: 100000\nrun: true\n")
     for verb in ("submit", "plan"):
         done = own.cli(verb, "b07.yaml")
         equal(done.code, 3, verb)
-        expect(done.err.startswith('busbar: b07.yaml: job "b07": there is no tenant "nobody"'),
-               "the file, the job, the reason", done.err)
+        expect(done.err.startswith('busbar: b07.yaml: job "b07" '), "the file, the job", done.err)
+
+
+def running_a_tenant_that_there_is_not_is_placed(own):
+    own.write("b08.yaml", "name: b08\ntenant: defualt\nrun: true\n")
+    for verb in ("submit", "plan"):
+        done = own.cli(verb, "b08.yaml")
+        equal(done.code, 3, verb)
+        equal(done.err, 'busbar: b08.yaml:2:9: tenant: there is no tenant "defualt"; '
+                        'did you mean "default"?\n', "place and remedy")
 
 
 def running_several_problems_at_once(own):
