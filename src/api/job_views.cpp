@@ -164,29 +164,16 @@ Verdicts verdicts_of(const Lens& lens, const core::JobRecord& record) {
   return lens.view.verdicts.of(lens.view.state, lens.view.index, record.job.id, lens.now);
 }
 
-// Whether the name is that of devices, all of whose kind are simulated here.
-bool wants_simulated(const Lens& lens, const Job& job, std::string_view resource) {
-  const auto named = [&](const Alternative& one) {
-    return std::any_of(
-        one.resources.devices.begin(), one.resources.devices.end(),
-        [&](const DeviceRequest& wanted) { return wanted.model == resource || resource == "gpu"; });
-  };
-  return std::any_of(job.groups.begin(), job.groups.end(),
-                     [&](const TaskGroup& group) {
-                       return std::any_of(group.any_of.begin(), group.any_of.end(), named);
-                     }) &&
-         core::only_simulated(lens.view.state, job);
-}
-
 std::optional<std::string> waiting_line(const Lens& lens, const core::JobRecord& record,
                                         const Verdicts& verdicts) {
   if (record.waiting > 0 && !verdicts.empty()) {
     const core::Verdict& verdict = verdicts.front();
     const bool of_room = verdict.reason == core::Reason::resources;
     if (verdict.reason != core::Reason::held || record.hold_reason->empty())
-      return short_reason(verdict, wants_simulated(lens, record.job, verdict.resource)
-                                       ? " (simulated)"
-                                       : "") +
+      return short_reason(verdict,
+                          core::wants_simulated(lens.view.state, record.job, verdict.resource)
+                              ? " (simulated)"
+                              : "") +
              (record.job.exclusive && of_room ? " (exclusive)" : "");
     return held_line(record);
   }

@@ -41,10 +41,8 @@ class Amounts {
     if (noun == "gpu" && amount != 1000) noun = "gpus";
     if (noun == "cores" && amount == 1000) noun = "core";
     if (noun == "ports" && amount == 1) noun = "port";
-    const bool plain = resource_ == "cores" || resource_ == "memory" || resource_ == "scratch" ||
-                       resource_ == "ports" || named_;
-    return text(amount) + " " + noun +
-           (!plain && job_ != nullptr && only_simulated(state_, *job_) ? " (simulated)" : "");
+    const bool simulated = job_ != nullptr && wants_simulated(state_, *job_, resource_);
+    return text(amount) + " " + noun + (simulated ? " (simulated)" : "");
   }
 
  private:

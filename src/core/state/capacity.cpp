@@ -347,6 +347,18 @@ bool only_simulated(const State& state, const Job& job) {
   return simulated;
 }
 
+bool wants_simulated(const State& state, const Job& job, std::string_view resource) {
+  const auto named = [&](const DeviceRequest& wanted) {
+    return wanted.model == resource || resource == "gpu";
+  };
+  for (const TaskGroup& group : job.groups)
+    for (const Alternative& alternative : group.any_of)
+      if (std::any_of(alternative.resources.devices.begin(), alternative.resources.devices.end(),
+                      named))
+        return only_simulated(state, job);
+  return false;
+}
+
 bool capacity_known(const State& state) {
   if (state.synchronised().empty()) return false;
   return std::all_of(state.nodes().begin(), state.nodes().end(), [&](const NodeRecord& record) {

@@ -19,6 +19,9 @@ std::optional<Error> impossible(const State& state, const Job& job);
 
 // Whether every registered device that the job could get is simulated, and there is one.
 bool only_simulated(const State& state, const Job& job);
+// Whether `resource`, as verdicts name it, is devices that the job asks for, and those are
+// simulated.
+bool wants_simulated(const State& state, const Job& job, std::string_view resource);
 
 // The short name of a device model that a request may use: "H100" of "NVIDIA H100 80GB HBM3".
 std::string short_model(const Device& device);
