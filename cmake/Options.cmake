@@ -23,6 +23,10 @@ if(BUSBAR_SANITIZE)
   add_link_options(-fsanitize=${BUSBAR_SANITIZE})
   if(BUSBAR_SANITIZE MATCHES "undefined")
     add_compile_options(-fno-sanitize-recover=undefined)
+    if(BUSBAR_FUZZ)
+      # A third less to compile: a look at each pointer that is followed. The preset asan has them.
+      add_compile_options(-fno-sanitize=null,alignment,object-size,vptr)
+    endif()
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
       # Beside a shared libasan a shared libubsan ignores log_path: what a child finds goes unseen.
       add_link_options(-static-libubsan)

@@ -298,7 +298,7 @@ FULL_STAGES = [
     Stage("demo", "dev", 120, run_demo, absent=demo_absent),
     Stage("asan", "sanitizers", 430, run_asan),
     Stage("tsan", "sanitizers", 290, run_tsan),
-    Stage("seeds", "seeds and fuzz", 240, run_seeds, absent=sim_absent),
-    Stage("fuzz", "seeds and fuzz", 240, run_fuzz, absent=fuzz_absent),
+    Stage("seeds", "seeds and fuzz", 150, run_seeds, absent=sim_absent),
+    Stage("fuzz", "seeds and fuzz", 330, run_fuzz, absent=fuzz_absent),
     Stage("vm", "virtual machine", 240, run_vm),
 ]

@@ -67,6 +67,7 @@ struct LogState {
   std::uint64_t frames_dropped = 0;  // damaged, or after the damage, of the same writing
   // Whole transactions lie behind the damage: it is not the torn end of the last write.
   bool damaged_inside = false;
+  bool header_damaged = false;  // no frame can be told from what an earlier round left behind
 };
 Result<LogState> inspect_log(const std::string& path);
 

@@ -113,6 +113,11 @@ Result<Ok> repair_tail(Connection& connection, const Scan& scan, Recovery& recov
 
 Result<Ok> check_log(const std::string& path, Recovery& recovery) {
   BUSBAR_TRY(log, inspect_log(path));
+  if (log.header_damaged)
+    return {Errc::corrupt,
+            path +
+                ": the header of the write-ahead log is damaged, so what lies behind it cannot "
+                "be read, and nothing was changed"};
   if (log.damaged_inside)
     return {Errc::corrupt,
             fmt::format("{}: frame {} of the write-ahead log is damaged, and whole transactions "
@@ -212,6 +217,7 @@ Result<Recovery> SqliteJournal::Impl::recover(
                                [&](const Event& event) {
                                  if (replay) replay(event);
                                }));
+  BUSBAR_TRY_OK(compare_with_mark(connection, scan));
   BUSBAR_TRY_OK(repair_tail(connection, scan, recovery));
   recovery.last = scan.last;
   lock = std::move(taken);

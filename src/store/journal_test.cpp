@@ -365,6 +365,9 @@ TEST(JournalDamage, DamageInsideIsRefusedWithItsPositionAndNothingChanges) {
   }
 }
 
+constexpr std::uint64_t log_header_bytes = 32;
+constexpr std::uint64_t log_frame_bytes = 24 + 4096;
+
 // Leaves a write-ahead log behind, as a killed daemon does, and flips one byte of it.
 void flip_log(const Folder& folder, const std::function<std::uint64_t(std::uint64_t)>& where) {
   const pid_t child = fork();
@@ -409,6 +412,76 @@ TEST(JournalDamage, DamageInsideTheLogIsRefused) {
   auto reader = Reader::open(folder.path());
   ASSERT_TRUE(reader.ok());
   EXPECT_FALSE(reader->verify()->problems.empty());
+}
+
+TEST(JournalDamage, AFrameThatLooksLikeOneOfAnEarlierRoundHidesNothing) {
+  Folder folder;
+  write_batches(folder.options(), 5, 1);
+  flip_log(folder, [](std::uint64_t size) {
+    const std::uint64_t middle = (size - log_header_bytes) / log_frame_bytes / 2;
+    return log_header_bytes + middle * log_frame_bytes + 9;  // its salt
+  });
+  EXPECT_EQ(reopen(folder.options()).recovery.error().code, Errc::corrupt);
+}
+
+TEST(JournalDamage, ALogWithoutItsHeaderIsRefused) {
+  Folder folder;
+  write_batches(folder.options(), 5, 1);
+  flip_log(folder, [](std::uint64_t) { return 3; });
+  const auto found = reopen(folder.options());
+  ASSERT_FALSE(found.recovery.ok());
+  EXPECT_TRUE(contains(found.recovery.error().text, "header")) << found.recovery.error().text;
+  EXPECT_FALSE(Reader::open(folder.path())->verify()->problems.empty());
+  // As after a power cut before the first write of a log came to lie on the disk.
+  std::filesystem::resize_file(folder.file("journal.db-wal"), 0);
+  std::filesystem::resize_file(folder.file("journal.db-wal"), 9000);
+  EXPECT_TRUE(reopen(folder.options()).recovery.ok());
+}
+
+TEST(JournalDamage, AnEndThatVanishedWithoutATraceIsSaidOnce) {
+  Folder folder;
+  const Events events = write_batches(folder.options(), 10, 1);
+  {
+    auto connection = Connection::open(folder.file("journal.db"), Access::read_write, "");
+    ASSERT_TRUE(connection.ok());
+    const std::uint64_t last = events.back().revision.value;
+    ASSERT_TRUE(
+        connection->run("DELETE FROM event WHERE revision > " + std::to_string(last - 2)).ok());
+  }
+  const auto report = Reader::open(folder.path())->verify();
+  ASSERT_EQ(report->problems.size(), 1U);
+  EXPECT_TRUE(contains(report->problems[0], "are missing")) << report->problems[0];
+  const auto found = reopen(folder.options());
+  ASSERT_TRUE(found.recovery.ok()) << found.recovery.error().text;
+  EXPECT_EQ(found.events.size(), events.size() - 2);
+  EXPECT_TRUE(contains(found.recovery->notice, "are missing")) << found.recovery->notice;
+  EXPECT_EQ(reopen(folder.options()).recovery->notice, "");
+  EXPECT_TRUE(Reader::open(folder.path())->verify()->problems.empty());
+}
+
+TEST(JournalDamage, AChangedRowOfTheHistoryIsFound) {
+  Folder folder;
+  {
+    SqliteJournal journal(folder.options());
+    ASSERT_TRUE(reopen(journal).recovery.ok());
+    BatchMaker maker;
+    Batch batch;
+    maker.add(batch, {Revision(), Tick(), JobRetired{JobId(1)}});
+    batch.history.push_back(testing::make_history(1, 1, RunState::completed));
+    journal.append(std::move(batch));
+    ASSERT_TRUE(journal.wait_durable(maker.last(), patience));
+  }
+  EXPECT_TRUE(Reader::open(folder.path())->verify()->problems.empty());
+  {
+    auto connection = Connection::open(folder.file("journal.db"), Access::read_write, "");
+    ASSERT_TRUE(connection.ok());
+    const std::string other = encode(testing::make_history(1, 1, RunState::failed));
+    auto change = connection->prepare("UPDATE history SET bytes = ?");
+    ASSERT_TRUE(change->bind_blob(other).step().ok());
+  }
+  const auto report = Reader::open(folder.path())->verify();
+  ASSERT_EQ(report->problems.size(), 1U);
+  EXPECT_EQ(report->problems[0], "history row 1 is damaged");
 }
 
 // ---- space and sync
@@ -634,16 +707,18 @@ bool still_said(const nlohmann::json& golden, const nlohmann::json& now) {
   });
 }
 
-TEST(Migration, TheGoldenDatabaseOfSchema1IsReadAsOnTheDayItWasMade) {
-  const std::string golden = STORE_GOLDEN_FOLDER;
+class Golden : public ::testing::TestWithParam<int> {};
+
+TEST_P(Golden, ADatabaseOfEachSchemaIsReadAsOnTheDayItWasMade) {
+  const std::string golden = STORE_GOLDEN_FOLDER "/schema" + std::to_string(GetParam());
   Folder folder;
-  std::filesystem::copy_file(golden + "/schema1.db", folder.file("journal.db"));
+  std::filesystem::copy_file(golden + ".db", folder.file("journal.db"));
   chmod(folder.file("journal.db").c_str(), 0600);
   const auto found = reopen(folder.options());
   ASSERT_TRUE(found.recovery.ok()) << found.recovery.error().text;
   EXPECT_EQ(found.recovery->installation, "golden");
   EXPECT_EQ(found.recovery->notice, "");
-  std::ifstream lines(golden + "/schema1.jsonl");
+  std::ifstream lines(golden + ".jsonl");
   std::string line;
   for (const auto& event : found.events) {
     ASSERT_TRUE(std::getline(lines, line));
@@ -652,8 +727,11 @@ TEST(Migration, TheGoldenDatabaseOfSchema1IsReadAsOnTheDayItWasMade) {
         << event_json(event);
   }
   EXPECT_FALSE(std::getline(lines, line));
-  EXPECT_TRUE(Reader::open(folder.path())->verify()->problems.empty());
+  const auto report = Reader::open(folder.path())->verify();
+  EXPECT_TRUE(report->problems.empty());
+  EXPECT_EQ(report->schema, static_cast<int>(migrations().size()));
 }
+INSTANTIATE_TEST_SUITE_P(Migration, Golden, ::testing::Range(1, 3));
 
 }  // namespace
 }  // namespace busbar::store

@@ -2,9 +2,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/files.hpp"
@@ -51,6 +53,19 @@ bool read_at(int descriptor, unsigned char* to, std::size_t length, std::uint64_
   return true;
 }
 
+// As a file system leaves a log behind whose first write never reached the disk.
+bool all_zero(int descriptor) {
+  std::vector<unsigned char> bytes(1 << 16);
+  for (off_t offset = 0;;) {
+    const ssize_t got = pread(descriptor, bytes.data(), bytes.size(), offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return got == 0;
+    if (std::any_of(bytes.begin(), bytes.begin() + got, [](auto byte) { return byte != 0; }))
+      return false;
+    offset += got;
+  }
+}
+
 // Each frame carries the running sum, so a frame behind the damage still proves itself against
 // the sum its neighbour carries.
 LogState walk(int descriptor, const unsigned char* header, std::size_t page_bytes) {
@@ -60,28 +75,33 @@ LogState walk(int descriptor, const unsigned char* header, std::size_t page_byte
   std::vector<unsigned char> frame(frame_header_bytes + page_bytes);
   std::uint64_t offset = header_bytes;
   bool damaged = false;
+  std::uint64_t frames_strange = 0;
   std::uint64_t commits_behind = 0;
   std::uint64_t frames_behind_commit = 0;
   for (; read_at(descriptor, frame.data(), frame.size(), offset); offset += frame.size()) {
     const bool same_writing = std::memcmp(frame.data() + 8, header + 16, 8) == 0;
-    if (!same_writing && !damaged) break;  // what an earlier round of the log left behind
     const Sum stored{big(frame.data() + 16), big(frame.data() + 20)};
     const Sum found = add(add(sum, frame.data(), 8, is_big), frame.data() + frame_header_bytes,
                           page_bytes, is_big);
-    const bool good = same_writing && found == stored;
+    sum = stored;
+    // What an earlier round of the log left behind, unless more of this one follows.
+    if (!same_writing) {
+      ++frames_strange;
+      continue;
+    }
+    damaged = damaged || frames_strange > 0;
+    state.frames_dropped += std::exchange(frames_strange, 0);
+    const bool good = found == stored;
     const bool commit = good && big(frame.data() + 4) != 0;
     if (good && !damaged) {
       ++state.frames_good;
       state.commits_good += commit ? 1 : 0;
-    } else if (same_writing) {
+    } else {
       damaged = true;
       ++state.frames_dropped;
       if (good && commits_behind > 0) ++frames_behind_commit;
       commits_behind += commit ? 1 : 0;
-    } else {
-      break;
     }
-    sum = stored;
   }
   // A transaction is synced before the next one begins: one that has a successor was whole once.
   state.damaged_inside = frames_behind_commit > 0;
@@ -105,6 +125,8 @@ Result<LogState> inspect_log(const std::string& path) {
     const Sum sum = add({}, header, 24, (magic & 1) != 0);
     if (known && sum == Sum{big(header + 24), big(header + 28)})
       state = walk(descriptor, header, page_bytes);
+    else
+      state.header_damaged = !all_zero(descriptor);
   }
   ::close(descriptor);
   return state;

@@ -36,6 +36,7 @@ std::string look_at_log(const std::string& folder) {
   if (!lock) return "";
   const auto log = inspect_log(folder + "/" + journal_file + "-wal");
   if (!log.ok()) return log.error().text;
+  if (log->header_damaged) return "the header of the write-ahead log is damaged";
   if (log->frames_dropped == 0) return "";
   return fmt::format("the write-ahead log is damaged at frame {} ({})", log->frames_good + 1,
                      log->damaged_inside ? "whole transactions lie behind it"
@@ -106,12 +107,16 @@ void Reader::Impl::check_pages(VerifyReport& report) {
 
 Result<Ok> Reader::Impl::check_events(VerifyReport& report) {
   BUSBAR_TRY(base, read_base(connection));
-  const auto scan =
+  auto scan =
       scan_events(connection, base.revision, base.chain, revision_max, [&](const Event& event) {
         if (report.first == Revision()) report.first = event.revision;
         report.last = event.revision;
         ++report.events;
       });
+  if (scan.ok()) {
+    const auto compared = compare_with_mark(connection, scan.value());
+    if (!compared.ok()) report.problems.push_back(compared.error().text);
+  }
   if (!scan.ok()) {
     report.problems.push_back(scan.error().text);
   } else if (!scan->damage.empty()) {
@@ -155,7 +160,8 @@ void Reader::Impl::check_payloads(VerifyReport& report) {
 }
 
 void Reader::Impl::check_history(VerifyReport& report) {
-  auto rows = connection.prepare("SELECT row, bytes FROM history");
+  auto rows = connection.prepare(report.schema < 2 ? "SELECT row, bytes, 0 FROM history"
+                                                   : "SELECT row, bytes, digest FROM history");
   if (!rows.ok()) return report.problems.push_back(rows.error().text);
   while (true) {
     const auto more = rows->step();
@@ -163,8 +169,10 @@ void Reader::Impl::check_history(VerifyReport& report) {
     if (!*more) return;
     ++report.history_rows;
     HistoryRow row;
-    if (!decode(rows->blob(1), row))
-      report.problems.push_back(fmt::format("history row {} cannot be read", rows->number(0)));
+    const std::string_view bytes = rows->blob(1);
+    const bool whole = rows->number(2) == 0 || rows->number(2) == history_digest(bytes);
+    if (!whole || !decode(bytes, row))
+      report.problems.push_back(fmt::format("history row {} is damaged", rows->number(0)));
   }
 }
 

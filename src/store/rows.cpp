@@ -99,12 +99,13 @@ Result<Ok> write_references(Connection& connection, const Event& event) {
 Result<Ok> write_finished(Connection& connection, const Pending& batch) {
   for (const auto& row : batch.history) {
     const std::string bytes = encode(row);
-    BUSBAR_TRY(insert, connection.prepare(
-                           "INSERT INTO history (revision, job, user, tenant, state, ended, bytes) "
-                           "VALUES (?, ?, ?, ?, ?, ?, ?)"));
+    BUSBAR_TRY(insert,
+               connection.prepare(
+                   "INSERT INTO history (revision, job, user, tenant, state, ended, bytes, digest) "
+                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
     insert.bind(batch.last.value).bind(row.unit.job.value).bind_text(row.user);
     insert.bind_text(row.tenant).bind(static_cast<std::int64_t>(row.state)).bind(row.ended.value);
-    BUSBAR_TRY_OK(insert.bind_blob(bytes).step());
+    BUSBAR_TRY_OK(insert.bind_blob(bytes).bind(history_digest(bytes)).step());
   }
   for (const auto& job : batch.retired) {
     const std::string bytes = encode(job);
@@ -186,9 +187,9 @@ Result<std::uint64_t> write_batch(Connection& connection, const Pending& batch,
     BUSBAR_TRY_OK(write_references(connection, event));
   }
   BUSBAR_TRY_OK(write_finished(connection, batch));
-  BUSBAR_TRY(mark, connection.prepare("INSERT OR REPLACE INTO mark VALUES (1, ?, ?, ?, ?)"));
+  BUSBAR_TRY(mark, connection.prepare("INSERT OR REPLACE INTO mark VALUES (1, ?, ?, ?, ?, ?)"));
   mark.bind(batch.mark.tick.value).bind_text(batch.mark.boot_id).bind(batch.mark.boot_ms);
-  BUSBAR_TRY_OK(mark.bind(batch.mark.unix_ms).step());
+  BUSBAR_TRY_OK(mark.bind(batch.mark.unix_ms).bind(batch.last.value).step());
   return chain;
 }
 
@@ -224,6 +225,17 @@ Result<Scan> scan_events(Connection& connection, Revision after, std::uint64_t c
   return scan;
 }
 
+Result<Ok> compare_with_mark(Connection& connection, Scan& scan) {
+  if (!scan.damage.empty()) return Ok{};
+  BUSBAR_TRY(version, schema_version(connection));
+  if (version < 2) return Ok{};
+  BUSBAR_TRY(written, connection.integer("SELECT max(revision) FROM mark"));
+  const Revision until(static_cast<std::uint64_t>(written));
+  if (until > scan.last)
+    scan.damage = fmt::format("revisions {} to {} are missing", scan.last.value + 1, until.value);
+  return Ok{};
+}
+
 Result<Ok> cut_tail(Connection& connection, Revision last) {
   const std::string behind = fmt::format(" WHERE revision > {};", last.value);
   BUSBAR_TRY_OK(connection.begin());
@@ -231,7 +243,8 @@ Result<Ok> cut_tail(Connection& connection, Revision last) {
       "INSERT INTO event_damaged SELECT * FROM event" + behind + "DELETE FROM event" + behind +
       "DELETE FROM history" + behind + "DELETE FROM retired" + behind + "DELETE FROM payload_ref" +
       behind + "DELETE FROM snapshot" + behind +
-      "DELETE FROM payload WHERE hash NOT IN (SELECT hash FROM payload_ref);");
+      "DELETE FROM payload WHERE hash NOT IN (SELECT hash FROM payload_ref);" +
+      fmt::format("UPDATE mark SET revision = {};", last.value));
   if (!cut.ok()) {
     connection.rollback();
     return cut.error();
@@ -257,6 +270,10 @@ Result<std::uint64_t> chain_at(Connection& connection, Revision revision) {
     return {Errc::not_found,
             fmt::format("{} holds no revision {}", connection.path(), revision.value)};
   return row.number(0);
+}
+
+std::uint64_t history_digest(std::string_view bytes) {
+  return std::max<std::uint64_t>(1, digest(bytes));
 }
 
 Result<std::optional<ClockMark>> read_mark(Connection& connection) {

@@ -55,6 +55,9 @@ struct Scan {
   Revision good_behind_from;  // the highest of them
 };
 
+// Pages that lost their rows leave no damaged row behind; the mark still knows how far it went.
+Result<Ok> compare_with_mark(Connection& connection, Scan& scan);
+
 inline constexpr Revision revision_max{std::numeric_limits<std::uint64_t>::max()};
 
 // Reads the events after `after`, whose chain is `chain`, in order, up to and with `until`.
@@ -73,6 +76,9 @@ struct Base {
 Result<Base> read_base(Connection& connection);
 // Chain of `revision`: from the event's row, or the base's. not_found: neither is there.
 Result<std::uint64_t> chain_at(Connection& connection, Revision revision);
+
+// What stands beside a history row's bytes; never 0.
+std::uint64_t history_digest(std::string_view bytes);
 
 Result<std::optional<ClockMark>> read_mark(Connection& connection);
 

@@ -10,8 +10,8 @@ namespace {
 // "Busb": what `file` and a stranger's tool see; a database without it is not ours.
 constexpr std::int64_t application_id = 0x42757362;
 
-const std::array<Migration, 1>& all_migrations() {
-  static const std::array<Migration, 1> steps = {Migration{R"(
+const std::array<Migration, 2>& all_migrations() {
+  static const std::array<Migration, 2> steps = {Migration{R"(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('base_revision', '0'), ('base_chain', '0');
 CREATE TABLE event (
@@ -63,6 +63,10 @@ CREATE TABLE snapshot (
 CREATE TABLE snapshot_part (
   revision INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL,
   PRIMARY KEY (revision, part)) WITHOUT ROWID;
+)"},
+                                                 Migration{R"(
+ALTER TABLE mark ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE history ADD COLUMN digest INTEGER NOT NULL DEFAULT 0;
 )"}};
   return steps;
 }

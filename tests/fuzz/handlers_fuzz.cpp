@@ -1,0 +1,187 @@
+// Whole operations of the API: whatever comes as target, header fields and body, the answer can be
+// shown, nobody sees or changes what is another's, and what was refused or only asked for changes
+// nothing.
+//
+// Input    up to eight requests, each: a line `WHO METHOD TARGET`, lines `name: value` up to an
+//          empty one, and the body up to a line of one full stop. WHO is ada, bob, op, looker (a
+//          token that may only look) or nobody.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "api/testing.hpp"
+#include "base/text.hpp"
+#include "require.hpp"
+
+using namespace busbar;
+using namespace busbar::api;
+
+namespace {
+
+constexpr int requests_max = 8;
+constexpr std::string_view secret = "echo what-only-ada-may-read";
+
+// Output of attempts is the same few bytes, whatever path a job names.
+class Furnished : public api::testing::TestBackend {
+ public:
+  void read_log(const LogRequest& request, LogSink sink) override {
+    LogChunk chunk;
+    chunk.size = static_cast<std::int64_t>(secret.size());
+    const std::int64_t from = std::clamp<std::int64_t>(request.offset, 0, chunk.size);
+    chunk.bytes =
+        secret.substr(static_cast<std::size_t>(from), static_cast<std::size_t>(request.length_max));
+    sink(std::move(chunk));
+  }
+};
+
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = text.find('\n');
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  return line;
+}
+
+Caller caller_of(std::string_view who) {
+  if (who == "ada") return api::testing::caller();
+  if (who == "bob") return api::testing::caller("bob", 1001);
+  if (who == "op") return api::testing::operator_caller();
+  Caller caller = api::testing::caller("bob", 1001);
+  caller.local = false;
+  caller.read_only = who == "looker";
+  caller.known = caller.read_only;
+  return caller;
+}
+
+Request read_request(std::string_view method, std::string_view& text) {
+  Request request;
+  request.method = std::string(method);
+  while (!text.empty()) {
+    const std::string_view line = take_line(text);
+    if (line.empty()) break;
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos) continue;
+    request.headers[lower(line.substr(0, colon))] = std::string(trim(line.substr(colon + 1)));
+  }
+  while (!text.empty()) {
+    const std::string_view line = take_line(text);
+    if (line == ".") break;
+    request.body.append(line).append("\n");
+  }
+  return request;
+}
+
+Response tell_events(Furnished& backend, const EventStream& stream) {
+  Response response;
+  response.content_type = "text/event-stream";
+  for (const auto& event : backend.replica().read_events(stream.since, 256).events)
+    response.body += stream.write(*event);
+  return response;
+}
+
+Response follow(Furnished& backend, FollowLog& log) {
+  for (int tries = 0; tries < 4; ++tries) {
+    const auto request = log.request();
+    if (!request.ok()) return error_response(request.error());
+    Result<LogChunk> chunk = LogChunk{};
+    if (request->has_value())
+      backend.read_log(**request, [&](Result<LogChunk> read) { chunk = std::move(read); });
+    LogStep step = log.answer(std::move(chunk), true);
+    if (step.response) return std::move(*step.response);
+    require(step.at_once, "with `last` set there is an answer");
+  }
+  require(false, "a log is answered after a few steps");
+  return {};
+}
+
+Response carry_out(Furnished& backend, Outcome outcome) {
+  if (auto* response = std::get_if<Response>(&outcome)) return std::move(*response);
+  if (auto* stream = std::get_if<EventStream>(&outcome)) return tell_events(backend, *stream);
+  if (auto* log = std::get_if<FollowLog>(&outcome)) return follow(backend, *log);
+  if (auto* later = std::get_if<Later>(&outcome)) {
+    auto response = later->look(true);
+    require(response.has_value(), "with `last` set there is an answer");
+    return std::move(*response);
+  }
+  auto& ask = std::get<Ask>(outcome);
+  const auto committed = backend.tell(std::move(ask.command));
+  if (!committed.ok()) return error_response(committed.error());
+  if (ask.committed) ask.committed();
+  backend.settle();
+  return ask.answer(*committed);
+}
+
+void look_at_answer(const Request& request, const Caller& caller, const Response& response) {
+  require(response.status >= 200 && response.status < 500, "our own fault is nobody's input");
+  const bool json = response.content_type == "application/json";
+  require(!json || response.body.empty() || nlohmann::json::accept(response.body), "JSON is JSON");
+  require(json || is_utf8(response.body), "text can be shown");
+  for (const auto& [name, value] : response.headers)
+    require((name + value).find_first_of("\r\n") == std::string::npos, "a field is one line");
+  if (response.status >= 400) {
+    const auto error = nlohmann::json::parse(response.body).at("error");
+    require(!error.at("message").get<std::string>().empty(), "an error says what is wrong");
+  } else {
+    const bool open = request.path == "/healthz" || request.path == "/v1/openapi.json";
+    require(caller.known || open, "a stranger sees nothing");
+  }
+  const bool may = caller.known && (caller.user.name == "ada" || caller.user.is_operator);
+  const bool own = request.body.find(secret) != std::string::npos;
+  require(may || own || response.body.find(secret) == std::string::npos, "ada's is hers alone");
+}
+
+// Two machines, and what ada has: a job that runs, one that waits, one that ended.
+void furnish(Furnished& backend) {
+  using namespace core::testing;
+  backend.add_node(node("n1", 8, gibibytes(64), 2));
+  backend.add_node(node("n2", 4));
+  const std::string file = "name: mine\nrun: " + std::string(secret) + "\ndirectory: /home/ada\n";
+  for (int i = 0; i < 3; ++i) {
+    Request request;
+    request.method = "POST";
+    request.path = "/v1/jobs";
+    request.body = file + (i == 2 ? "array: 1-9\ncores: 2\n" : "");
+    backend.settle();
+    const Response made =
+        carry_out(backend, dispatch(request, caller_of("ada"), backend.replica(), backend));
+    require(made.status == 201, "ada's job is taken");
+  }
+  const AttemptId running = backend.grant(unit(1), NodeId(1));
+  backend.run(running);
+  const AttemptId ended = backend.grant(unit(2), NodeId(2));
+  backend.run(ended);
+  backend.advance(seconds(5));
+  backend.end(ended);
+  backend.settle();
+}
+
+bool only_asks(const Request& request) {
+  return request.method == "GET" || request.method == "HEAD" || request.path == "/v1/plan";
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+  std::string_view text(reinterpret_cast<const char*>(data), size);
+  Furnished backend;
+  furnish(backend);
+  for (int i = 0; i < requests_max && !text.empty(); ++i) {
+    const auto words = split(take_line(text), ' ');
+    Request request = read_request(words.size() > 1 ? words[1] : "GET", text);
+    const Caller caller = caller_of(words[0]);
+    const auto target = parse_target(words.size() > 2 ? words[2] : "/", request);
+    if (!target.ok()) {
+      look_at_answer(request, caller, error_response(target.error()));
+      continue;
+    }
+    const std::uint64_t before = backend.state().digest();
+    const Response response =
+        carry_out(backend, dispatch(request, caller, backend.replica(), backend));
+    look_at_answer(request, caller, response);
+    const bool may_change = response.status < 400 && !only_asks(request) && caller.known;
+    require(may_change || backend.state().digest() == before, "this changes nothing");
+    require(!backend.state().invariants(), "the State keeps its rules");
+    backend.settle();
+  }
+  return 0;
+}
