@@ -24,7 +24,8 @@ if(BUSBAR_SANITIZE)
   if(BUSBAR_SANITIZE MATCHES "undefined")
     add_compile_options(-fno-sanitize-recover=undefined)
     if(BUSBAR_FUZZ)
-      # A third less to compile: a look at each pointer that is followed. The preset asan has them.
+      # A third less to compile without these looks at every pointer that is followed. A null one
+      # still stops the program.
       add_compile_options(-fno-sanitize=null,alignment,object-size,vptr)
     endif()
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

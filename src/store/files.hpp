@@ -64,10 +64,10 @@ class Reserve {
 struct LogState {
   std::uint64_t frames_good = 0;
   std::uint64_t commits_good = 0;
-  std::uint64_t frames_dropped = 0;  // damaged, or after the damage, of the same writing
+  std::uint64_t frames_dropped = 0;  // damaged, or after the damage
   // Whole transactions lie behind the damage: it is not the torn end of the last write.
   bool damaged_inside = false;
-  bool header_damaged = false;  // no frame can be told from what an earlier round left behind
+  bool header_damaged = false;  // there are frames, and nothing to tell whose they are
 };
 Result<LogState> inspect_log(const std::string& path);
 

@@ -46,6 +46,18 @@ Result<std::string> new_installation() {
   return name;
 }
 
+Result<Ok> make_whole(Connection& connection) {
+  BUSBAR_TRY(migrated, migrate(connection, migrations()));
+  (void)migrated;
+  BUSBAR_TRY(installation, get_meta(connection, "installation"));
+  if (installation.empty()) {
+    BUSBAR_TRY(made, new_installation());
+    BUSBAR_TRY_OK(put_meta(connection, "installation", made));
+  }
+  return Ok{};
+}
+
+// An older schema stays as it is until its journal has proved to be good.
 Result<Connection> open_database(const Options& options) {
   const std::string path = options.folder + "/" + journal_file;
   BUSBAR_TRY(connection, Connection::open(path, Access::read_write, options.vfs));
@@ -54,13 +66,11 @@ Result<Connection> open_database(const Options& options) {
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;"
       "PRAGMA cell_size_check = ON; PRAGMA journal_size_limit = 67108864;"
       "PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY;"));
-  BUSBAR_TRY(migrated, migrate(connection, migrations()));
-  (void)migrated;
-  BUSBAR_TRY(installation, get_meta(connection, "installation"));
-  if (installation.empty()) {
-    BUSBAR_TRY(made, new_installation());
-    BUSBAR_TRY_OK(put_meta(connection, "installation", made));
-  }
+  // What a torn end left in the log would be written over in part, and look like damage later.
+  // Not on a full disk, and not beside a reader: then it stays, and at worst too much is said.
+  (void)connection.checkpoint(true);
+  BUSBAR_TRY(version, schema_version(connection));
+  if (version == 0) BUSBAR_TRY_OK(make_whole(connection));
   return connection;
 }
 
@@ -72,39 +82,64 @@ void say(Recovery& recovery, const std::string& sentence) {
 struct Start {
   Revision revision;
   std::uint64_t chain = 0;
+  std::vector<Revision> damaged;  // snapshots that were passed over
 };
 
 Result<Start> choose_start(Connection& connection, Recovery& recovery) {
   BUSBAR_TRY(base, read_base(connection));
   BUSBAR_TRY(snapshots, list_snapshots(connection));
+  Start start;
   for (const Revision revision : snapshots) {
     auto snapshot = load_snapshot(connection, revision);
     if (snapshot.ok()) {
       recovery.snapshot_revision = revision;
       recovery.snapshot = std::move(snapshot->bytes);
-      return Start{revision, snapshot->chain};
+      start.revision = revision;
+      start.chain = snapshot->chain;
+      return start;
     }
     if (snapshot.error().code != Errc::corrupt) return snapshot.error();
     say(recovery, fmt::format("The snapshot of revision {} was damaged and an older start was "
                               "used.",
                               revision.value));
-    BUSBAR_TRY_OK(drop_snapshot(connection, revision));
+    start.damaged.push_back(revision);
   }
   if (base.revision != Revision())
     return {Errc::corrupt,
             fmt::format("{}: no snapshot verifies, and the events up to revision {} were pruned",
                         connection.path(), base.revision.value)};
-  return Start{};
+  return start;
 }
 
-Result<Ok> repair_tail(Connection& connection, const Scan& scan, Recovery& recovery) {
-  if (scan.damage.empty()) return Ok{};
+// Begins the journal at the snapshot when the events that lead to it are gone: its State is whole.
+Result<Ok> bridge_gap(Connection& connection, const Start& start, Recovery& recovery) {
+  if (start.revision == Revision()) return Ok{};
+  const auto chain = chain_at(connection, start.revision);
+  if (chain.ok()) return Ok{};
+  if (chain.error().code != Errc::not_found) return chain.error();
+  say(recovery, fmt::format("Events before the snapshot of revision {} are missing; nothing that "
+                            "runs or waits depends on them.",
+                            start.revision.value));
+  return begin_at(connection, {start.revision, start.chain});
+}
+
+Result<Ok> refuse_damage_inside(const Connection& connection, const Scan& scan) {
   if (scan.good_behind)
     return {Errc::corrupt,
             fmt::format("{}: {}, and good events lie behind it (up to revision {}): this is not a "
                         "torn end, so nothing was changed",
                         connection.path(), scan.damage, scan.good_behind_from.value)};
-  BUSBAR_TRY_OK(cut_tail(connection, scan.last));
+  return Ok{};
+}
+
+Result<Ok> repair_tail(Connection& connection, const Start& start, const Scan& scan,
+                       Recovery& recovery) {
+  if (scan.damage.empty()) return Ok{};
+  BUSBAR_TRY_OK(cut_tail(connection, scan.last, [&] {
+    const auto left =
+        scan_events(connection, start.revision, start.chain, revision_max, [](const Event&) {});
+    return left.ok() && left->damage.empty() && left->last == scan.last;
+  }));
   say(recovery, fmt::format("The end of the journal was damaged ({}); it was recovered to "
                             "revision {}, the last good event.",
                             scan.damage, scan.last.value));
@@ -218,7 +253,14 @@ Result<Recovery> SqliteJournal::Impl::recover(
                                  if (replay) replay(event);
                                }));
   BUSBAR_TRY_OK(compare_with_mark(connection, scan));
-  BUSBAR_TRY_OK(repair_tail(connection, scan, recovery));
+  BUSBAR_TRY_OK(refuse_damage_inside(connection, scan));
+  BUSBAR_TRY_OK(make_whole(connection));
+  for (const Revision damaged : start.damaged) BUSBAR_TRY_OK(drop_snapshot(connection, damaged));
+  BUSBAR_TRY_OK(bridge_gap(connection, start, recovery));
+  if (!scan.marked)
+    say(recovery,
+        "The mark of the last revision is missing: events may have been lost at the end.");
+  BUSBAR_TRY_OK(repair_tail(connection, start, scan, recovery));
   recovery.last = scan.last;
   lock = std::move(taken);
   writer = std::make_unique<Writer>(

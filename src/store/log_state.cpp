@@ -1,5 +1,6 @@
 // The write-ahead log's format: https://www.sqlite.org/fileformat2.html, section 4.
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::size_t header_bytes = 32;
 constexpr std::size_t frame_header_bytes = 24;
+constexpr off_t frame_bytes_min = frame_header_bytes + 512;
 
 struct Sum {
   std::uint32_t a = 0;
@@ -53,15 +55,19 @@ bool read_at(int descriptor, unsigned char* to, std::size_t length, std::uint64_
   return true;
 }
 
-// As a file system leaves a log behind whose first write never reached the disk.
-bool all_zero(int descriptor) {
+// Whether anything lies behind the header but zeros, which a file system leaves where a write never
+// reached the disk. The header is synced before the first frame: without it, frames are damage.
+bool holds_frames(int descriptor) {
   std::vector<unsigned char> bytes(1 << 16);
-  for (off_t offset = 0;;) {
+  off_t offset = header_bytes;
+  struct stat facts {};
+  if (fstat(descriptor, &facts) != 0 || facts.st_size < offset + frame_bytes_min) return false;
+  while (true) {
     const ssize_t got = pread(descriptor, bytes.data(), bytes.size(), offset);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return got == 0;
+    if (got <= 0) return false;
     if (std::any_of(bytes.begin(), bytes.begin() + got, [](auto byte) { return byte != 0; }))
-      return false;
+      return true;
     offset += got;
   }
 }
@@ -75,6 +81,7 @@ LogState walk(int descriptor, const unsigned char* header, std::size_t page_byte
   std::vector<unsigned char> frame(frame_header_bytes + page_bytes);
   std::uint64_t offset = header_bytes;
   bool damaged = false;
+  bool linked = true;  // the frame before belongs to this round
   std::uint64_t frames_strange = 0;
   std::uint64_t commits_behind = 0;
   std::uint64_t frames_behind_commit = 0;
@@ -84,14 +91,16 @@ LogState walk(int descriptor, const unsigned char* header, std::size_t page_byte
     const Sum found = add(add(sum, frame.data(), 8, is_big), frame.data() + frame_header_bytes,
                           page_bytes, is_big);
     sum = stored;
-    // What an earlier round of the log left behind, unless more of this one follows.
-    if (!same_writing) {
+    // What an earlier round of the log left behind, unless more of this one follows, or its sum
+    // goes on from one of this round: the sum does not cover the salts.
+    linked = same_writing || (linked && found == stored);
+    if (!linked) {
       ++frames_strange;
       continue;
     }
     damaged = damaged || frames_strange > 0;
     state.frames_dropped += std::exchange(frames_strange, 0);
-    const bool good = found == stored;
+    const bool good = same_writing && found == stored;
     const bool commit = good && big(frame.data() + 4) != 0;
     if (good && !damaged) {
       ++state.frames_good;
@@ -126,7 +135,7 @@ Result<LogState> inspect_log(const std::string& path) {
     if (known && sum == Sum{big(header + 24), big(header + 28)})
       state = walk(descriptor, header, page_bytes);
     else
-      state.header_damaged = !all_zero(descriptor);
+      state.header_damaged = holds_frames(descriptor);
   }
   ::close(descriptor);
   return state;

@@ -116,6 +116,7 @@ Result<Ok> Reader::Impl::check_events(VerifyReport& report) {
   if (scan.ok()) {
     const auto compared = compare_with_mark(connection, scan.value());
     if (!compared.ok()) report.problems.push_back(compared.error().text);
+    if (!scan->marked) report.problems.push_back("the mark of the last revision is missing");
   }
   if (!scan.ok()) {
     report.problems.push_back(scan.error().text);
@@ -159,21 +160,43 @@ void Reader::Impl::check_payloads(VerifyReport& report) {
   }
 }
 
-void Reader::Impl::check_history(VerifyReport& report) {
-  auto rows = connection.prepare(report.schema < 2 ? "SELECT row, bytes, 0 FROM history"
-                                                   : "SELECT row, bytes, digest FROM history");
+// Calls `is_whole` with each row of a statement whose columns are the row's number, bytes, digest
+// (0: written before there were any) and what filters look at.
+template <class IsWhole>
+void check_rows(Connection& connection, const std::string& sql, const char* what,
+                VerifyReport& report, const IsWhole& is_whole) {
+  auto rows = connection.prepare(sql);
   if (!rows.ok()) return report.problems.push_back(rows.error().text);
   while (true) {
     const auto more = rows->step();
     if (!more.ok()) return report.problems.push_back(more.error().text);
     if (!*more) return;
-    ++report.history_rows;
-    HistoryRow row;
-    const std::string_view bytes = rows->blob(1);
-    const bool whole = rows->number(2) == 0 || rows->number(2) == history_digest(bytes);
-    if (!whole || !decode(bytes, row))
-      report.problems.push_back(fmt::format("history row {} is damaged", rows->number(0)));
+    const bool same = rows->number(2) == 0 || rows->number(2) == history_digest(rows->blob(1));
+    if (!is_whole(*rows) || !same)
+      report.problems.push_back(fmt::format("{} {} is damaged", what, rows->number(0)));
   }
+}
+
+void Reader::Impl::check_history(VerifyReport& report) {
+  const std::string digest = report.schema < 2 ? "0" : "digest";
+  check_rows(connection,
+             "SELECT row, bytes, " + digest + ", job, user, tenant, state, ended FROM history",
+             "history row", report, [&](const Statement& row) {
+               ++report.history_rows;
+               HistoryRow read;
+               return decode(row.blob(1), read) && row.number(3) == read.unit.job.value &&
+                      row.text(4) == read.user && row.text(5) == read.tenant &&
+                      row.integer(6) == static_cast<std::int64_t>(read.state) &&
+                      row.integer(7) == read.ended.value;
+             });
+  check_rows(connection, "SELECT job, bytes, " + digest + ", user, state, ended FROM retired",
+             "finished job", report, [](const Statement& row) {
+               HistoryJob read;
+               return decode(row.blob(1), read) && row.number(0) == read.job.id.value &&
+                      row.text(3) == read.job.user.name &&
+                      row.integer(4) == static_cast<std::int64_t>(read.state) &&
+                      row.integer(5) == read.ended.value;
+             });
 }
 
 Result<VerifyReport> Reader::verify() {

@@ -110,10 +110,10 @@ Result<Ok> write_finished(Connection& connection, const Pending& batch) {
   for (const auto& job : batch.retired) {
     const std::string bytes = encode(job);
     BUSBAR_TRY(insert,
-               connection.prepare("INSERT OR REPLACE INTO retired VALUES (?, ?, ?, ?, ?, ?)"));
+               connection.prepare("INSERT OR REPLACE INTO retired VALUES (?, ?, ?, ?, ?, ?, ?)"));
     insert.bind(job.job.id.value).bind(batch.last.value).bind_text(job.job.user.name);
     insert.bind(static_cast<std::int64_t>(job.state)).bind(job.ended.value);
-    BUSBAR_TRY_OK(insert.bind_blob(bytes).step());
+    BUSBAR_TRY_OK(insert.bind_blob(bytes).bind(history_digest(bytes)).step());
   }
   return Ok{};
 }
@@ -226,17 +226,22 @@ Result<Scan> scan_events(Connection& connection, Revision after, std::uint64_t c
 }
 
 Result<Ok> compare_with_mark(Connection& connection, Scan& scan) {
+  constexpr std::uint64_t lost_max = 1'000'000'000;  // more is not a loss but a damaged number
   if (!scan.damage.empty()) return Ok{};
   BUSBAR_TRY(version, schema_version(connection));
   if (version < 2) return Ok{};
-  BUSBAR_TRY(written, connection.integer("SELECT max(revision) FROM mark"));
-  const Revision until(static_cast<std::uint64_t>(written));
-  if (until > scan.last)
-    scan.damage = fmt::format("revisions {} to {} are missing", scan.last.value + 1, until.value);
+  BUSBAR_TRY(row, connection.prepare("SELECT revision FROM mark"));
+  BUSBAR_TRY(found, row.step());
+  const std::uint64_t written = found ? row.number(0) : 0;
+  scan.marked = found || scan.last == Revision();
+  if (written > scan.last.value + lost_max)
+    scan.damage = "the mark of its last revision is damaged";
+  else if (written > scan.last.value)
+    scan.damage = fmt::format("revisions {} to {} are missing", scan.last.value + 1, written);
   return Ok{};
 }
 
-Result<Ok> cut_tail(Connection& connection, Revision last) {
+Result<Ok> cut_tail(Connection& connection, Revision last, const std::function<bool()>& is_good) {
   const std::string behind = fmt::format(" WHERE revision > {};", last.value);
   BUSBAR_TRY_OK(connection.begin());
   const auto cut = connection.run(
@@ -249,6 +254,13 @@ Result<Ok> cut_tail(Connection& connection, Revision last) {
     connection.rollback();
     return cut.error();
   }
+  if (!is_good()) {
+    connection.rollback();
+    return {Errc::corrupt,
+            fmt::format("{}: the page of the last events is damaged, and to cut them "
+                        "off would take good ones along, so nothing was changed",
+                        connection.path())};
+  }
   return connection.commit();
 }
 
@@ -259,6 +271,21 @@ Result<Base> read_base(Connection& connection) {
   base.revision = Revision(std::strtoull(revision.c_str(), nullptr, 10));
   base.chain = std::strtoull(chain.c_str(), nullptr, 10);
   return base;
+}
+
+Result<Ok> begin_at(Connection& connection, const Base& base) {
+  const std::string before = fmt::format(" WHERE revision <= {};", base.revision.value);
+  BUSBAR_TRY_OK(connection.begin());
+  const auto moved = connection.run(
+      "INSERT INTO event_damaged SELECT * FROM event" + before + "DELETE FROM event" + before +
+      fmt::format("INSERT OR REPLACE INTO meta VALUES ('base_revision', '{}'), "
+                  "('base_chain', '{}');",
+                  base.revision.value, base.chain));
+  if (!moved.ok()) {
+    connection.rollback();
+    return moved.error();
+  }
+  return connection.commit();
 }
 
 Result<std::uint64_t> chain_at(Connection& connection, Revision revision) {

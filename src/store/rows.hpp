@@ -53,9 +53,12 @@ struct Scan {
   std::string damage;         // what is wrong with the row after `last`; "" when nothing
   bool good_behind = false;   // good rows lie behind the damage: it is not the tail
   Revision good_behind_from;  // the highest of them
+  bool marked = true;         // the mark is there; without it a lost end cannot be seen
 };
 
-// Pages that lost their rows leave no damaged row behind; the mark still knows how far it went.
+// After a scan without an upper bound: sets scan.marked, and scan.damage where the mark knows of
+// events behind scan.last, because pages that lost their rows leave no damaged row behind. Schema 1
+// knows none.
 Result<Ok> compare_with_mark(Connection& connection, Scan& scan);
 
 inline constexpr Revision revision_max{std::numeric_limits<std::uint64_t>::max()};
@@ -65,19 +68,22 @@ inline constexpr Revision revision_max{std::numeric_limits<std::uint64_t>::max()
 Result<Scan> scan_events(Connection& connection, Revision after, std::uint64_t chain,
                          Revision until, const std::function<void(const Event&)>& on_event);
 
-// Cuts everything after `last` off and keeps the event rows in event_damaged. Runs its own
-// transaction.
-Result<Ok> cut_tail(Connection& connection, Revision last);
+// Cuts everything after `last` off, keeps the event rows in event_damaged, and sets the mark back.
+// Runs its own transaction, which is taken back where `is_good` then says no: on a damaged page a
+// removal may take other rows along.
+Result<Ok> cut_tail(Connection& connection, Revision last, const std::function<bool()>& is_good);
 
 struct Base {
   Revision revision;  // events up to here were pruned
   std::uint64_t chain = 0;
 };
 Result<Base> read_base(Connection& connection);
+// Makes `base` the beginning; rows before it go to event_damaged. Runs its own transaction.
+Result<Ok> begin_at(Connection& connection, const Base& base);
 // Chain of `revision`: from the event's row, or the base's. not_found: neither is there.
 Result<std::uint64_t> chain_at(Connection& connection, Revision revision);
 
-// What stands beside a history row's bytes; never 0.
+// What stands beside the bytes of a row of history or retired; never 0.
 std::uint64_t history_digest(std::string_view bytes);
 
 Result<std::optional<ClockMark>> read_mark(Connection& connection);

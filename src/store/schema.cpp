@@ -67,6 +67,7 @@ CREATE TABLE snapshot_part (
                                                  Migration{R"(
 ALTER TABLE mark ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE history ADD COLUMN digest INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE retired ADD COLUMN digest INTEGER NOT NULL DEFAULT 0;
 )"}};
   return steps;
 }

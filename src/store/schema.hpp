@@ -3,7 +3,8 @@
 // Shape    meta(name, value): installation, base_revision, base_chain.
 //          event: one row per event; digest covers the row, chain covers all rows up to it.
 //          payload, payload_ref: what task groups run, and which job needs it.
-//          history, retired: finished attempts and jobs; digest covers bytes (0: before schema 2).
+//          history, retired: finished attempts and jobs; digest covers bytes (0: before
+//          schema 2); only verify looks at it.
 //          snapshot, snapshot_part: encoded State. mark: who wrote last, when, and up to which
 //          revision (0: before schema 2). event_damaged: rows cut off by a recovery, for autopsy.
 // Errors   corrupt: not Busbar's database. unavailable: written by a newer Busbar.
