@@ -97,7 +97,8 @@ class Loop {
 
   pid_t spawn_into(const Folders& folders) const {
     Folders paths;
-    for (const std::string& folder : folders) paths.push_back(folder + "/cgroup.procs");
+    for (const std::string& folder : folders)
+      paths.push_back(folder + (is_v2(folder) ? "/cgroup.procs" : "/tasks"));
     Entry entry{null_, {}};
     for (const std::string& path : paths) entry.doors.push_back(path.c_str());
     if (born_inside_) entry.doors.erase(entry.doors.begin());

@@ -79,6 +79,12 @@ void open_controllers(const std::string& base, bool may_move) {
   }
 }
 
+constexpr std::size_t spares_max = 64;
+// What may stay charged to an emptied folder: pages that processors keep at hand.
+constexpr std::int64_t spare_memory_bytes_max = std::int64_t{1} << 20;
+// Begins with a point: not an attempt's name, and not listed.
+std::string spare_name(std::size_t number) { return ".spare" + std::to_string(number); }
+
 std::string join(const std::string& base, const std::string& name) { return base + "/" + name; }
 
 }  // namespace
@@ -132,6 +138,8 @@ Cgroups Cgroups::detect(const std::string& folder, CgroupMode mode_max) {
   }
   for (const Base* v1 : {&found.freezer_, &found.memory_, &found.cpuacct_, &found.pids_})
     if (found.track_.empty()) found.track_ = *v1;
+  for (const Base& base : found.bases()) found.spares_[base.fd].resize(spares_max);
+  found.remove_spares();  // of a shim that was killed
   found.weigh_all();
   return found;
 }
@@ -175,33 +183,51 @@ std::vector<Cgroups::Base> Cgroups::bases(const StartRequest* request) const {
   return all;
 }
 
-Result<Ok> Cgroups::create(const StartRequest& request) const {
+Result<Ok> Cgroups::create(const StartRequest& request) {
   const std::string& name = request.name;
+  const Limits wanted{request.memory_bytes, request.cpu_weight, request.pids_max};
+  Limits old;
+  for (const Base& base : bases(&request)) {
+    if (const auto spare = take_spare(base, name)) {
+      if (base == memory_) old.memory_bytes = spare->memory_bytes;
+      if (base == cpu_) old.cpu_weight = spare->cpu_weight;
+      if (base == pids_) old.pids_max = spare->pids_max;
+    } else if (mkdirat(base.fd, name.c_str(), 0755) != 0 && errno != EEXIST) {
+      return Error{Errc::unavailable, "the cgroup " + join(base.path, name) +
+                                          " could not be made: " + std::strerror(errno)};
+    }
+  }
+  limits_[name] = wanted;
+  return set_limits(name, old, wanted);
+}
+
+Result<Ok> Cgroups::set_limits(const std::string& name, const Limits& old,
+                               const Limits& wanted) const {
   const auto fail = [](const std::string& what, int error) {
-    return Error{Errc::unavailable, what + ": " + std::strerror(error)};
+    return Error{Errc::unavailable, what + " could not be set: " + std::strerror(error)};
   };
-  for (const Base& base : bases(&request))
-    if (mkdirat(base.fd, name.c_str(), 0755) != 0 && errno != EEXIST)
-      return fail("the cgroup " + join(base.path, name) + " could not be made", errno);
-  if (request.memory_bytes > 0 && !memory_.empty()) {
+  if (wanted.memory_bytes != old.memory_bytes && !memory_.empty()) {
     const bool v2 = is_v2(memory_);
-    const std::string bytes = std::to_string(request.memory_bytes);
+    const std::string bytes = wanted.memory_bytes > 0 ? std::to_string(wanted.memory_bytes) : "-1";
+    // Memory is what was asked for, not memory plus swap, and may at no moment be more than both;
+    // kernels without swap lack the files.
+    if (old.memory_bytes > 0) memory_.write(name + "/memory.memsw.limit_in_bytes", "-1");
     const int error = memory_.write(name + (v2 ? "/memory.max" : "/memory.limit_in_bytes"), bytes);
-    if (error != 0) return fail("the memory limit of " + bytes + " bytes could not be set", error);
-    // Memory is what was asked for, not memory plus swap; kernels without swap lack the files.
+    if (error != 0) return fail("the memory limit of " + bytes + " bytes", error);
     memory_.write(name + (v2 ? "/memory.swap.max" : "/memory.memsw.limit_in_bytes"),
                   v2 ? "0" : bytes);
     if (v2) memory_.write(name + "/memory.oom.group", "1");
   }
-  if (request.cpu_weight > 0 && !cpu_.empty()) {
-    const std::uint64_t shares = std::uint64_t{request.cpu_weight} * 1024 / 100;
-    cpu_.write(
-        name + (is_v2(cpu_) ? "/cpu.weight" : "/cpu.shares"),
-        std::to_string(is_v2(cpu_) ? request.cpu_weight : std::max<std::uint64_t>(2, shares)));
+  if (wanted.cpu_weight != old.cpu_weight && !cpu_.empty()) {
+    const std::uint32_t weight = wanted.cpu_weight > 0 ? wanted.cpu_weight : 100;
+    const std::uint64_t shares = std::max<std::uint64_t>(2, std::uint64_t{weight} * 1024 / 100);
+    cpu_.write(name + (is_v2(cpu_) ? "/cpu.weight" : "/cpu.shares"),
+               std::to_string(is_v2(cpu_) ? weight : shares));
   }
-  if (request.pids_max > 0 && !pids_.empty()) {
-    const int error = pids_.write(name + "/pids.max", std::to_string(request.pids_max));
-    if (error != 0) return fail("the limit of processes could not be set", error);
+  if (wanted.pids_max != old.pids_max && !pids_.empty()) {
+    const std::string most = wanted.pids_max > 0 ? std::to_string(wanted.pids_max) : "max";
+    const int error = pids_.write(name + "/pids.max", most);
+    if (error != 0) return fail("the limit of processes", error);
   }
   return Ok{};
 }
@@ -209,7 +235,9 @@ Result<Ok> Cgroups::create(const StartRequest& request) const {
 std::vector<CgroupDoor> Cgroups::doors(const StartRequest& request) const {
   std::vector<CgroupDoor> doors;
   for (const Base& base : bases(&request))
-    doors.push_back({base.fd, request.name + "/cgroup.procs", join(base.path, request.name)});
+    // v1 lets one thread in without holding up every fork of the machine, as a whole process does.
+    doors.push_back({base.fd, request.name + (is_v2(base) ? "/cgroup.procs" : "/tasks"),
+                     join(base.path, request.name)});
   return doors;
 }
 
@@ -274,18 +302,71 @@ std::int64_t Cgroups::memory_bytes(const std::string& name) const {
       memory_.read(name + (is_v2(memory_) ? "/memory.current" : "/memory.usage_in_bytes")));
 }
 
-bool Cgroups::remove(const std::string& name) const {
+bool Cgroups::remove_folder(const Base& base, const std::string& name) const {
+  if (unlinkat(base.fd, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return true;
+  std::vector<std::string> folders{join(base.path, name)};
+  for (std::size_t i = 0; i < folders.size(); ++i)
+    for (const std::string& below : list_folder(folders[i], Entries::folders))
+      folders.push_back(join(folders[i], below));
+  bool gone = true;
+  for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder)
+    gone = (rmdir(folder->c_str()) == 0 || errno == ENOENT) && gone;
+  return gone;
+}
+
+bool Cgroups::remove(const std::string& name) {
+  const auto limits = limits_.find(name);  // unknown where another shim made the folder
   bool gone = true;
   for (const Base& base : bases()) {
-    if (unlinkat(base.fd, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) continue;
-    std::vector<std::string> folders{join(base.path, name)};
-    for (std::size_t i = 0; i < folders.size(); ++i)
-      for (const std::string& below : list_folder(folders[i], Entries::folders))
-        folders.push_back(join(folders[i], below));
-    for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder)
-      gone = (rmdir(folder->c_str()) == 0 || errno == ENOENT) && gone;
+    const bool kept = limits != limits_.end() && keep_spare(base, name, limits->second);
+    gone = (kept || remove_folder(base, name)) && gone;
   }
+  if (limits != limits_.end()) limits_.erase(limits);
   return gone;
+}
+
+std::optional<Cgroups::Limits> Cgroups::take_spare(const Base& base, const std::string& name) {
+  std::vector<Limits>& spares = spares_[base.fd];
+  if (spares.empty()) return {};
+  const Limits limits = spares.back();
+  spares.pop_back();
+  const std::string spare = spare_name(spares.size());
+  if (renameat(base.fd, spare.c_str(), base.fd, name.c_str()) != 0) return {};
+  return limits;
+}
+
+// False where it cannot be kept; then it still is the attempt's.
+bool Cgroups::keep_spare(const Base& base, const std::string& name, const Limits& limits) {
+  std::vector<Limits>& spares = spares_[base.fd];
+  if (is_v2(base) || spares.size() >= spares_max) return false;
+  struct stat facts {};
+  const bool leaf =
+      fstatat(base.fd, name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0 && facts.st_nlink == 2;
+  if (!leaf || !base.read(name + "/cgroup.procs").empty() || !set_back(base, name)) return false;
+  const std::string spare = spare_name(spares.size());
+  if (renameat(base.fd, name.c_str(), base.fd, spare.c_str()) != 0) return false;
+  spares.push_back(limits);
+  return true;
+}
+
+// Counters as of a new folder. False where something of the old attempt would stay.
+bool Cgroups::set_back(const Base& base, const std::string& name) const {
+  if (base == memory_) {
+    const std::string usage = base.read(name + "/memory.usage_in_bytes");
+    const std::string events = base.read(name + "/memory.oom_control");
+    if (to_number(usage) > spare_memory_bytes_max || keyed_number(events, "oom_kill") != 0 ||
+        keyed_number(events, "oom_kill_disable") != 0 ||
+        base.write(name + "/memory.max_usage_in_bytes", "0") != 0)
+      return false;
+  }
+  if (base == cpuacct_ && base.write(name + "/cpuacct.usage", "0") != 0) return false;
+  return base != freezer_ || base.write(name + "/freezer.state", "THAWED") == 0;
+}
+
+void Cgroups::remove_spares() {
+  for (auto& [fd, spares] : spares_)
+    for (; !spares.empty(); spares.pop_back())
+      unlinkat(fd, spare_name(spares.size() - 1).c_str(), AT_REMOVEDIR);
 }
 
 std::vector<std::string> Cgroups::names() const {
@@ -296,7 +377,8 @@ std::vector<std::string> Cgroups::names() const {
   return all;
 }
 
-void Cgroups::remove_base() const {
+void Cgroups::remove_base() {
+  remove_spares();
   for (const Base& base : bases()) rmdir(base.path.c_str());
 }
 

@@ -2,12 +2,18 @@
 //
 // Shape    a folder of our own in each useful hierarchy, and in it one folder per attempt.
 //          A v2 hierarchy without controllers (hybrid machines) still tracks and kills trees.
+// Spares   to make and remove a folder costs more than most else of an attempt, so an empty v1
+//          folder is renamed for the next one, its counters set back; its limits are remembered and
+//          written where the next one's differ. v2 renames none. What a job that runs as root
+//          wrote into other files there stays.
 // Errors   create() fails when a limit that was asked for cannot be set; nothing else can fail.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,7 +45,7 @@ class Cgroups {
   bool limits_memory() const { return !memory_.empty(); }
   std::string sentence() const;
 
-  Result<Ok> create(const StartRequest& request) const;
+  Result<Ok> create(const StartRequest& request);
   std::vector<CgroupDoor> doors(const StartRequest& request) const;
   // A descriptor of the folder of v2 that the first door leads to, to be born in; -1: there is
   // none.
@@ -49,9 +55,9 @@ class Cgroups {
   void kill_members(const std::string& name) const;  // again until there are none
   CgroupReading read(const std::string& name) const;
   std::int64_t memory_bytes(const std::string& name) const;  // now; -1: not known
-  bool remove(const std::string& name) const;                // false: not yet
+  bool remove(const std::string& name);                      // false: not yet
   std::vector<std::string> names() const;                    // of all attempts that have a folder
-  void remove_base() const;                                  // when it is empty
+  void remove_base();                                        // when it is empty
 
  private:
   // A folder of ours, the attempts' within reach of a descriptor that stays open; "": there is
@@ -68,12 +74,26 @@ class Cgroups {
   static Base open_base(const std::string& path);  // made when it is missing
 
   void weigh_all() const;
+  struct Limits {  // 0: none, as in a new folder
+    std::int64_t memory_bytes = 0;
+    std::uint32_t cpu_weight = 0, pids_max = 0;
+  };
+  Result<Ok> set_limits(const std::string& name, const Limits& old, const Limits& wanted) const;
+  // The limits of the spare that became the attempt's folder; nothing where there was none.
+  std::optional<Limits> take_spare(const Base& base, const std::string& name);
+  bool keep_spare(const Base& base, const std::string& name, const Limits& limits);
+  bool set_back(const Base& base, const std::string& name) const;
+  bool remove_folder(const Base& base, const std::string& name) const;
+  void remove_spares();
   // Those in which an attempt gets a folder; all of ours without a request.
   std::vector<Base> bases(const StartRequest* request = nullptr) const;
   bool is_v2(const Base& base) const { return track_is_v2_ && base == track_; }
 
   Base track_, memory_, cpu_, cpuacct_, pids_, freezer_;  // all equal under v2
   bool track_is_v2_ = false;
+  // Of spares by their base's descriptor, numbered from 0, and of attempts by name.
+  std::map<int, std::vector<Limits>> spares_;
+  std::map<std::string, Limits, std::less<>> limits_;
 };
 
 }  // namespace busbar::shim

@@ -75,5 +75,88 @@ TEST_P(LimitTest, ANewLimitCountsFromTheStart) {
 INSTANTIATE_TEST_SUITE_P(Modes, LimitTest, testing::Values("auto", "v1", "none"),
                          [](const auto& mode) { return std::string(mode.param); });
 
+class SpareTest : public ShimTest, public testing::WithParamInterface<const char*> {
+ protected:
+  // What its folders are set to, and a v1 folder's inode, which a new name does not change.
+  struct Folders {
+    std::string limits;
+    ino_t inode = 0;
+  };
+  Folders folders_of(const std::string& name) const {
+    Folders found;
+    for (const std::string& base : cgroups())
+      for (const char* file : {"memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "cpu.shares",
+                               "pids.max", "memory.max", "cpu.weight"}) {
+        const std::string path = base + "/" + name;
+        struct stat facts {};
+        if (exists(path + "/memory.limit_in_bytes") && stat(path.c_str(), &facts) == 0)
+          found.inode = facts.st_ino;
+        const std::string text = read_file(path + "/" + file);
+        if (!text.empty()) found.limits += std::string(file) + " " + text;
+      }
+    return found;
+  }
+  struct Ran {
+    Folders folders;
+    Exited exited;
+  };
+  Ran run(Daemon& daemon, const StartRequest& request) {
+    Ran ran;
+    daemon.send(request);
+    EXPECT_TRUE(daemon.await<Started>(request.name));
+    ran.folders = folders_of(request.name);
+    std::ofstream(root_ + "/go-" + request.name) << "now";
+    ran.exited = daemon.end_of(request.name);
+    EXPECT_EQ(ran.exited.code, 0);
+    return ran;
+  }
+  StartRequest waiting(const std::string& name, const std::string& then) const {
+    StartRequest request =
+        script(name, "while [ ! -e go-" + name + " ]; do sleep 0.01; done\n" + then);
+    request.cpu_weight = 100;  // as every attempt of a daemon has
+    request.pids_max = 1000;
+    return request;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Modes, SpareTest, testing::Values("auto", "v1"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+TEST_P(SpareTest, AFolderThatServesAgainIsAsANewOne) {
+  auto daemon = begin(GetParam());
+  if (hello_.cgroup_mode == CgroupMode::none) GTEST_SKIP() << "no cgroups here";
+  const Ran first = run(*daemon, waiting("first", "true"));
+  StartRequest limited =
+      waiting("limited", "head -c 60000000 /dev/zero | tail | sha256sum >/dev/null");
+  limited.memory_bytes = 200 << 20;
+  limited.cpu_weight = 50;
+  limited.pids_max = 64;
+  const Ran second = run(*daemon, limited);
+  const Ran third = run(*daemon, waiting("third", "true"));
+  EXPECT_EQ(first.folders.limits, third.folders.limits);
+  if (first.folders.inode != 0) {
+    EXPECT_NE(first.folders.limits, second.folders.limits);
+    EXPECT_EQ(first.folders.inode, third.folders.inode);
+    EXPECT_GT(second.exited.usage.memory_peak_bytes, 50'000'000);
+    EXPECT_LT(third.exited.usage.memory_peak_bytes, 30'000'000);
+  }
+  EXPECT_LT(third.exited.usage.cpu_ms, second.exited.usage.cpu_ms + 100);
+  // What a killed one kept for reuse, the next one removes when it leaves.
+  kill_shim();
+  daemon = begin(GetParam());
+  run(*daemon, waiting("fourth", "true"));
+}
+
+TEST_P(SpareTest, AFolderWithFoldersOfItsOwnIsRemovedWithThem) {
+  auto daemon = begin(GetParam());
+  if (hello_.cgroup_mode == CgroupMode::none || geteuid() != 0) GTEST_SKIP() << "no cgroups here";
+  daemon->send(waiting("nests", "true"));
+  ASSERT_TRUE(daemon->await<Started>("nests"));
+  for (const std::string& base : cgroups()) mkdir((base + "/nests/below").c_str(), 0755);
+  std::ofstream(root_ + "/go-nests") << "now";
+  EXPECT_EQ(daemon->end_of("nests").code, 0);
+  for (const std::string& base : cgroups())
+    EXPECT_TRUE(eventually([&] { return list_folder(base, Entries::folders).empty(); }));
+}
+
 }  // namespace
 }  // namespace busbar::shim

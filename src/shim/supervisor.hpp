@@ -57,7 +57,7 @@ class Supervisor {
   std::size_t count() const { return attempts_.size(); }
   std::size_t held_count() const { return attempts_.size() + records_.exits().size(); }
   bool all_over() const;
-  const Cgroups& cgroups() const { return cgroups_; }
+  Cgroups& cgroups() { return cgroups_; }
 
  private:
   RunningRecord record_of(const StartRequest& request) const;
