@@ -81,9 +81,9 @@ class HttpServer : public Server {
  public:
   HttpServer(ServerOptions options, Replica& replica, Backend& backend)
       : options_(std::move(options)),
-        context_(std::make_shared<asio::io_context>(static_cast<int>(options_.threads))),
-        service_(options_, context_, replica, backend),
-        doors_(asio::make_strand(*context_)),
+        workers_(std::make_shared<Workers>(options_.threads)),
+        service_(options_, workers_, replica, backend),
+        doors_(workers_->doors()),
         unix_acceptor_(doors_),
         tcp_acceptor_(doors_) {}
   ~HttpServer() override { stop(std::chrono::milliseconds(0)); }
@@ -118,9 +118,9 @@ class HttpServer : public Server {
   bool all_left();
 
   ServerOptions options_;
-  std::shared_ptr<asio::io_context> context_;
+  std::shared_ptr<Workers> workers_;
   Service service_;
-  asio::strand<asio::io_context::executor_type> doors_;  // both acceptors live on it
+  asio::any_io_executor doors_;  // both acceptors live on it
   asio::local::stream_protocol::acceptor unix_acceptor_;
   asio::ip::tcp::acceptor tcp_acceptor_;
   std::shared_ptr<asio::ssl::context> tls_;
@@ -132,7 +132,6 @@ class HttpServer : public Server {
   std::mutex lock_;
   std::list<Entry> sessions_;
   std::map<Holder, std::size_t> held_;  // connections
-  std::vector<std::thread> threads_;
   bool stopped_ = false;
 };
 
@@ -190,15 +189,14 @@ Result<Ok> HttpServer::open_tcp() {
 void HttpServer::start() {
   if (options_.unix_door) asio::co_spawn(doors_, accept_loop(unix_acceptor_, true), asio::detached);
   if (options_.tcp_door) asio::co_spawn(doors_, accept_loop(tcp_acceptor_, false), asio::detached);
-  for (std::size_t i = 0; i < options_.threads; ++i)
-    threads_.emplace_back([context = context_] { context->run(); });
+  workers_->start();
 }
 
 template <class Acceptor>
 asio::awaitable<void> HttpServer::accept_loop(Acceptor& acceptor, bool local) {
   while (!service_.stopping()) {
-    const asio::any_io_executor strand = asio::make_strand(*context_);
-    typename Acceptor::protocol_type::socket socket(strand);
+    const asio::any_io_executor worker = workers_->next();
+    typename Acceptor::protocol_type::socket socket(worker);
     ErrorCode error;
     co_await acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
     if (service_.stopping() || error == asio::error::operation_aborted) co_return;
@@ -211,7 +209,7 @@ asio::awaitable<void> HttpServer::accept_loop(Acceptor& acceptor, bool local) {
       continue;
     }
     service_.counters().accepted.fetch_add(1);
-    admit(Socket(std::move(socket)), strand, local);
+    admit(Socket(std::move(socket)), worker, local);
   }
 }
 
@@ -299,7 +297,7 @@ void HttpServer::stop(std::chrono::milliseconds grace) {
         now.st_dev == socket_file_.st_dev)
       unlink(path.c_str());
   }
-  if (!threads_.empty()) {
+  if (workers_->running()) {
     const auto until = Clock::now() + grace;
     for (bool hard = false; !all_left();
          std::this_thread::sleep_for(std::chrono::milliseconds(5))) {
@@ -308,9 +306,7 @@ void HttpServer::stop(std::chrono::milliseconds grace) {
       hard = Clock::now() >= until;
     }
   }
-  context_->stop();
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
+  workers_->stop();
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 // Bounds   16 KB of header within 10 s, the body within 30 s, 1 MB of job file; an idle connection
 //          lasts 75 s; connections are bounded in all and per user; a client that does not read
 //          its answer for 30 s is dropped.
-// Threads  a few; each connection is a coroutine. Handlers run on these threads.
+// Threads  a few; each connection is a coroutine that stays on one. Handlers run on these threads.
 // Errors   open: unavailable when a live daemon owns the socket or the port is in use, invalid for
 //          what the configuration must change; each names the path or address.
 #pragma once

@@ -20,9 +20,9 @@ constexpr auto look_again_min = 20ms;  // between two looks of one waiting reque
 // A value that another thread gives to a coroutine.
 template <class T>
 struct Slot {
-  Slot(std::shared_ptr<asio::io_context> keeps, const asio::any_io_executor& executor)
-      : context(std::move(keeps)), timer(executor) {}
-  std::shared_ptr<asio::io_context> context;
+  Slot(std::shared_ptr<Workers> keeps, const asio::any_io_executor& executor)
+      : workers(std::move(keeps)), timer(executor) {}
+  std::shared_ptr<Workers> workers;
   asio::steady_timer timer;
   std::optional<T> value;
 };
@@ -128,9 +128,9 @@ void Answered::forget(const std::string& key) {
   entries_.erase(found);
 }
 
-Service::Service(const ServerOptions& options, std::shared_ptr<asio::io_context> context,
-                 Replica& replica, Backend& backend)
-    : context_(std::move(context)),
+Service::Service(const ServerOptions& options, std::shared_ptr<Workers> workers, Replica& replica,
+                 Backend& backend)
+    : workers_(std::move(workers)),
       replica_(replica),
       backend_(backend),
       timings_(options.timings),
@@ -198,7 +198,7 @@ asio::awaitable<bool> Service::reach(Revision revision, std::chrono::millisecond
 
 asio::awaitable<Response> Service::ask(Ask& ask) {
   auto slot =
-      std::make_shared<Slot<Result<Committed>>>(context_, co_await asio::this_coro::executor);
+      std::make_shared<Slot<Result<Committed>>>(workers_, co_await asio::this_coro::executor);
   backend_.submit(std::move(ask.command),
                   [fill = filler(slot), then = std::move(ask.committed)](Result<Committed> done) {
                     if (done.ok() && then) then();
@@ -232,7 +232,7 @@ asio::awaitable<Response> Service::wait_later(Later& later) {
 
 asio::awaitable<Result<LogChunk>> Service::read_chunk(const LogRequest& request) {
   auto slot =
-      std::make_shared<Slot<Result<LogChunk>>>(context_, co_await asio::this_coro::executor);
+      std::make_shared<Slot<Result<LogChunk>>>(workers_, co_await asio::this_coro::executor);
   backend_.read_log(request, filler(slot));
   co_await wait_for_value(slot, timings_.commit);
   if (slot->value) co_return std::move(*slot->value);

@@ -15,6 +15,7 @@
 #include "api/people.hpp"
 #include "api/request.hpp"
 #include "api/server.hpp"
+#include "api/workers.hpp"
 
 namespace busbar::api {
 
@@ -72,8 +73,8 @@ using Answer = std::variant<Response, EventStream>;
 
 class Service {
  public:
-  // `context` is what runs the coroutines: answers that come late keep it.
-  Service(const ServerOptions& options, std::shared_ptr<asio::io_context> context, Replica& replica,
+  // `workers` run the coroutines: answers that come late keep them.
+  Service(const ServerOptions& options, std::shared_ptr<Workers> workers, Replica& replica,
           Backend& backend);
   ~Service();
 
@@ -106,7 +107,7 @@ class Service {
   asio::awaitable<void> pause(std::chrono::milliseconds span);
   asio::awaitable<Answer> answer_once(const Request& request, const Caller& caller);
 
-  std::shared_ptr<asio::io_context> context_;
+  std::shared_ptr<Workers> workers_;
   Replica& replica_;
   Backend& backend_;
   const Timings timings_;

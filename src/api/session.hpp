@@ -21,8 +21,8 @@ struct Session {
   Service& service;
   GuardRule guard;
   std::optional<UserRef> peer;      // on the Unix socket
-  bool busy = false;                // a request is being answered; on the session's own strand
-  std::function<void()> close_now;  // closes the socket; on the session's own strand
+  bool busy = false;                // a request is being answered; on the session's own thread
+  std::function<void()> close_now;  // closes the socket; on the session's own thread
 };
 
 // Serves a connection until it ends. Never throws.
