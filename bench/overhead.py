@@ -18,7 +18,8 @@ sys.path[:0] = [str(ROOT / "bench" / "lib"), str(ROOT / "tests" / "e2e")]
 import harness  # noqa: E402
 import measure  # noqa: E402
 
-LAMMPS_STEPS, TORCH_STEPS = 7000, 2200  # about 20 s on two cores of 2.x GHz
+RUN_S = 20
+PROBE_STEPS = {"lammps": 2000, "torch": 300}  # a few seconds, to see how fast this machine is
 LAMMPS = """units lj
 atom_style atomic
 lattice fcc 0.8442
@@ -62,6 +63,12 @@ def bare(folder, command):
     return seconds(folder / "bare.ns")
 
 
+def steps_for(seconds_wanted, few, run):
+    """How many steps take about so long, from the times of `few` steps and of five times as many."""
+    short = run(few)
+    return max(few, int(few + 4 * few * (seconds_wanted - short) / (run(5 * few) - short)))
+
+
 def under_busbar(own, command):
     own.finish("name: overhead\ncores: 2\nrun: |\n  " +
                TIMED.format(command=command, out="busbar.ns") + "\n")
@@ -83,12 +90,19 @@ def main():
     parser.add_argument("--peers", action="store_true", help="no peer is measured here")
     options = parser.parse_args()
     with harness.daemon("") as own:
-        own.write("in.lmp", LAMMPS.format(steps=int(LAMMPS_STEPS * options.scale)))
-        own.write("train.py", TORCH.format(steps=int(TORCH_STEPS * options.scale)))
         mpi = (ROOT_MPI if os.geteuid() == 0 else "") + \
             "mpirun --oversubscribe --bind-to none -np 2 lmp -in in.lmp -log none"
         torch = "/usr/bin/python3 train.py"
         harness.PATIENCE_S = 300
+        for kind, name, text, command in (("lammps", "in.lmp", LAMMPS, mpi),
+                                          ("torch", "train.py", TORCH, torch)):
+            def run(steps, name=name, text=text, command=command):
+                own.write(name, text.format(steps=steps))
+                return bare(own.work, command)
+
+            steps = steps_for(RUN_S * options.scale, PROBE_STEPS[kind], run)
+            measure.note(f"{kind}: {steps} steps")
+            own.write(name, text.format(steps=steps))
         rows = measure.rounds({
             "mpi_bare_s": lambda: bare(own.work, mpi),
             "mpi_s": lambda: under_busbar(own, mpi),
