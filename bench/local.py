@@ -4,7 +4,8 @@
 usage: scripts/bench local [--peers] [--rounds N] [--tasks N]
 
 Beside them, in alternating rounds: a bare spawn and wait loop with the same slots and the same
-cgroups (the ceiling), the same loop without cgroups, and with --peers Slurm and HyperQueue.
+cgroups (the ceiling), the same loop where v1 folders serve again (as Busbar's do, but nothing in
+them is set), the same loop without cgroups, and with --peers Slurm and HyperQueue.
 """
 
 import argparse
@@ -135,6 +136,7 @@ def main():
         folders = stack.enter_context(ceiling_folders(hierarchies))
         contenders = {"busbar": lambda: busbar.tasks_per_s(options.tasks),
                       "ceiling": lambda: ceiling(options.tasks, folders),
+                      "ceiling_with_reuse": lambda: ceiling(options.tasks, ["--reuse", *folders]),
                       "ceiling_without_cgroups": lambda: ceiling(options.tasks, [])}
         reasons = add_peers(stack, contenders, options.tasks, options.peers)
         facts = measure.machine(daemon.home)
@@ -146,6 +148,8 @@ def main():
     metrics = {"tasks_per_s": measure.median(rows, "busbar"),
                "spawn_ceiling_per_s": measure.median(rows, "ceiling"),
                "ratio_to_ceiling": measure.ratio(rows, "busbar", "ceiling"),
+               "ratio_to_ceiling_with_reuse":
+                   measure.ratio(rows, "busbar", "ceiling_with_reuse"),
                "ratio_to_ceiling_without_cgroups":
                    measure.ratio(rows, "busbar", "ceiling_without_cgroups")}
     for name in ("slurm", "hyperqueue"):

@@ -64,9 +64,11 @@ def bare(folder, command):
 
 
 def steps_for(seconds_wanted, few, run):
-    """How many steps take about so long, from the times of `few` steps and of five times as many."""
+    """How many steps take about so long, from the times of `few` steps and of five times as many.
+    """
     short = run(few)
-    return max(few, int(few + 4 * few * (seconds_wanted - short) / (run(5 * few) - short)))
+    each = max(1e-4, (run(5 * few) - short) / (4 * few))
+    return max(few, int(few + (seconds_wanted - short) / each))
 
 
 def under_busbar(own, command):

@@ -1,10 +1,11 @@
-// spawn_ceiling TASKS SLOTS [CGROUP_FOLDER...]: runs /bin/true TASKS times, SLOTS at once, and
-// prints the tasks per second: a bare spawn and wait loop, as fast as one thread can be.
+// spawn_ceiling TASKS SLOTS [--reuse] [CGROUP_FOLDER...]: runs /bin/true TASKS times, SLOTS at
+// once, and prints the tasks per second: a bare spawn and wait loop, as fast as one thread can be.
 //
 // Without folders it is posix_spawn. With them each task gets a cgroup of its own in every one,
-// entered before exec and removed after the wait: what a supervisor with the same cgroup mode must
-// do at least. The spawn is then what posix_spawn is inside: a child that shares our memory until
-// exec; it enters a first folder of cgroup v2 by being born there.
+// entered before exec and removed after the wait; with --reuse a v1 folder is renamed for the next
+// task, as busbar-shim does, but nothing in it is set or set back. The spawn is then what
+// posix_spawn is inside: a child that shares our memory until exec; it enters a first folder of
+// cgroup v2 by being born there.
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/sched.h>
@@ -38,17 +39,22 @@ using Folders = std::vector<std::string>;  // one in each hierarchy
 
 class Loop {
  public:
-  explicit Loop(Folders hierarchies) : hierarchies_(std::move(hierarchies)) {
+  Loop(Folders hierarchies, bool reuse) : hierarchies_(std::move(hierarchies)), reuse_(reuse) {
     std::stable_partition(hierarchies_.begin(), hierarchies_.end(), is_v2);
     born_inside_ = !hierarchies_.empty() && is_v2(hierarchies_.front());
   }
 
   void start(int number) {
     Folders folders;
-    for (const std::string& hierarchy : hierarchies_) {
-      folders.push_back(hierarchy + "/t" + std::to_string(number));
-      if (mkdir(folders.back().c_str(), 0755) != 0) fail("mkdir " + folders.back());
+    if (spares_ > 0)
+      --spares_;
+    else
+      fresh_ = true;
+    for (std::size_t i = 0; i < hierarchies_.size(); ++i) {
+      folders.push_back(hierarchies_[i] + "/t" + std::to_string(number));
+      make(i, folders.back());
     }
+    fresh_ = false;
     const pid_t pid = hierarchies_.empty() ? spawn_plain() : spawn_into(folders);
     running_.emplace(pid, std::move(folders));
   }
@@ -57,12 +63,34 @@ class Loop {
     int status = 0;
     const auto found = running_.find(wait(&status));
     if (found == running_.end() || status != 0) fail("a task failed");
-    for (const std::string& folder : found->second)
-      if (rmdir(folder.c_str()) != 0) fail("rmdir " + folder);
+    for (std::size_t i = 0; i < hierarchies_.size(); ++i) remove(i, found->second[i]);
+    if (reuse_) ++spares_;
     running_.erase(found);
+  }
+  void remove_spares() {
+    for (; spares_ > 0; --spares_)
+      for (std::size_t i = 0; i < hierarchies_.size(); ++i) rmdir(spare(i, spares_ - 1).c_str());
   }
 
  private:
+  bool is_renamed(std::size_t hierarchy) const {
+    return reuse_ && (hierarchy > 0 || !born_inside_);
+  }
+  std::string spare(std::size_t hierarchy, int number) const {
+    return hierarchies_[hierarchy] + "/s" + std::to_string(number);
+  }
+  void make(std::size_t hierarchy, const std::string& folder) const {
+    const bool again = is_renamed(hierarchy) && !fresh_;
+    if (again ? rename(spare(hierarchy, spares_).c_str(), folder.c_str()) != 0
+              : mkdir(folder.c_str(), 0755) != 0)
+      fail("make " + folder);
+  }
+  void remove(std::size_t hierarchy, const std::string& folder) const {
+    if (is_renamed(hierarchy) ? rename(folder.c_str(), spare(hierarchy, spares_).c_str()) != 0
+                              : rmdir(folder.c_str()) != 0)
+      fail("remove " + folder);
+  }
+
   static bool is_v2(const std::string& folder) {
     struct statfs facts {};
     return statfs(folder.c_str(), &facts) == 0 && facts.f_type == CGROUP2_SUPER_MAGIC;
@@ -137,6 +165,8 @@ class Loop {
   }
 
   Folders hierarchies_;
+  bool reuse_ = false, fresh_ = false;
+  int spares_ = 0;
   bool born_inside_ = false;
   int null_ = open("/dev/null", O_RDWR | O_CLOEXEC);
   std::unordered_map<pid_t, Folders> running_;
@@ -146,11 +176,12 @@ class Loop {
 
 int main(int count, char** words) {
   if (count < 3) {
-    std::fprintf(stderr, "usage: spawn_ceiling TASKS SLOTS [CGROUP_FOLDER...]\n");
+    std::fprintf(stderr, "usage: spawn_ceiling TASKS SLOTS [--reuse] [CGROUP_FOLDER...]\n");
     return 2;
   }
   const int tasks = std::atoi(words[1]), slots = std::atoi(words[2]);
-  Loop loop(Folders(words + 3, words + count));
+  const bool reuse = count > 3 && std::string(words[3]) == "--reuse";
+  Loop loop(Folders(words + (reuse ? 4 : 3), words + count), reuse);
   const auto begun = std::chrono::steady_clock::now();
   int started = 0;
   for (int ended = 0; ended < tasks; ++ended) {
@@ -158,6 +189,7 @@ int main(int count, char** words) {
     loop.finish_one();
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+  loop.remove_spares();
   std::printf("%.1f\n", tasks / took.count());
   return 0;
 }

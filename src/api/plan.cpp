@@ -1,5 +1,5 @@
 // POST /v1/plan.
-#include <mutex>
+#include <memory>
 
 #include "api/answers.hpp"
 #include "api/handlers.hpp"
@@ -49,8 +49,8 @@ struct Decided {
 };
 
 // Decides on the State of the moment and copies it: what follows needs no lock.
-Result<Decided> decide_on_copy(const Call& call, const SubmitJobs& command) {
-  return looking(call.replica, call.backend, [&](const Lens& lens) -> Result<Decided> {
+Result<Decided> decide_on_copy(const Kept& kept, const SubmitJobs& command) {
+  return looking(*kept.replica, *kept.backend, [&](const Lens& lens) -> Result<Decided> {
     BUSBAR_TRY(decision, core::decide(lens.view.state, command, lens.now));
     return Decided{lens.view.state, std::move(decision.events), lens.now};
   });
@@ -88,25 +88,16 @@ PlanJobView plan_view(const Lens& lens, const Decided& decided, const Job& job,
   return view;
 }
 
-}  // namespace
-
-Outcome plan_jobs(const Call& call) {
-  const auto allowed = call.backend.may_submit(call.caller.user);
-  if (!allowed.ok()) return error_response(allowed.error());
-  BUSBAR_API_TRY(file, read_submission(call));
-  // A plan copies State and runs a cycle: one at a time.
-  static std::mutex one_at_a_time;
-  const std::unique_lock turn(one_at_a_time, std::try_to_lock);
-  if (!turn.owns_lock())
-    return error_response(
-        Error{Errc::unavailable, "another plan is being computed; ask again in a moment"});
-  PlanView view;
-  view.warnings = std::move(file.warnings);
+struct Submission {
+  JobFile file;
   SubmitJobs command;
-  command.user = call.caller.user;
-  command.jobs = file.jobs;
-  command.payloads = std::move(file.payloads);
-  BUSBAR_API_TRY(decided, decide_on_copy(call, command));
+};
+
+// Copies State and runs a cycle on the copy.
+Response plan_submission(const Kept& kept, Submission& submission) {
+  PlanView view;
+  view.warnings = std::move(submission.file.warnings);
+  BUSBAR_API_TRY(decided, decide_on_copy(kept, submission.command));
   view.revision = decided.copy.revision();
   const auto planned = core::plan_submission(decided.copy, decided.events, decided.now);
   // The words name jobs of the submission too: they are in the copy from here on.
@@ -116,10 +107,25 @@ Outcome plan_jobs(const Call& call) {
   const core::VerdictBook no_verdicts;
   const std::set<JobId> no_jobs;
   const ReadView shown{decided.copy, index, no_verdicts, no_jobs};
-  const Lens lens{shown, call.backend, decided.now};
-  for (std::size_t i = 0; i < planned.size() && i < file.jobs.size(); ++i)
-    view.jobs.push_back(plan_view(lens, decided, file.jobs[i], planned[i]));
+  const Lens lens{shown, *kept.backend, decided.now};
+  const auto& jobs = submission.file.jobs;
+  for (std::size_t i = 0; i < planned.size() && i < jobs.size(); ++i)
+    view.jobs.push_back(plan_view(lens, decided, jobs[i], planned[i]));
   return json_response(view);
+}
+
+}  // namespace
+
+Outcome plan_jobs(const Call& call) {
+  const auto allowed = call.backend.may_submit(call.caller.user);
+  if (!allowed.ok()) return error_response(allowed.error());
+  BUSBAR_API_TRY(file, read_submission(call));
+  SubmitJobs command;
+  command.user = call.caller.user;
+  command.jobs = file.jobs;
+  command.payloads = std::move(file.payloads);
+  auto submission = std::make_shared<Submission>(std::move(file), std::move(command));
+  return Labour{[kept = keep(call), submission] { return plan_submission(kept, *submission); }};
 }
 
 }  // namespace busbar::api

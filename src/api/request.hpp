@@ -97,7 +97,12 @@ struct EventStream {
   std::optional<Revision> until = std::nullopt;
 };
 
-using Outcome = std::variant<Response, Ask, Later, FollowLog, EventStream>;
+// An answer that takes long to compute: on a thread of its own, one after the other.
+struct Labour {
+  std::function<Response()> run;
+};
+
+using Outcome = std::variant<Response, Ask, Later, FollowLog, EventStream, Labour>;
 
 // All that a handler may look at. `parameters` are the decoded parts of the path, by name.
 struct Call {

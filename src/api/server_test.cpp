@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -108,6 +109,50 @@ TEST_F(ServerTest, TcpNeedsATokenAndANameOfThisServer) {
     EXPECT_EQ(answer.status, row.status) << row.headers;
     EXPECT_EQ(answer.header.find("Access-Control"), std::string::npos);
   }
+}
+
+// Stops a plan where it words its result, until it is let go.
+class SlowPlans : public TestBackend {
+ public:
+  std::int64_t unix_ms(Tick at) const override {
+    if (calls_.fetch_add(1) == 1) {  // the first is of the reading of the file
+      stands_ = true;
+      stands_.notify_all();
+      held_.wait(true);
+    }
+    return TestBackend::unix_ms(at);
+  }
+  void wait_until_it_stands() const { stands_.wait(false); }
+  void let_go() {
+    held_ = false;
+    held_.notify_all();
+  }
+
+ private:
+  mutable std::atomic<int> calls_{0};
+  mutable std::atomic<bool> stands_{false};
+  std::atomic<bool> held_{true};
+};
+
+TEST_F(ServerTest, NobodyWaitsForAPlanButWhoAskedForIt) {
+  SlowPlans backend;
+  backend.add_node(node("n1", 4));
+  backend.settle();
+  options_.tcp_door.reset();
+  auto server = Server::open(options_, backend.replica(), backend);
+  ASSERT_TRUE(server.ok()) << server.error().text;
+  server.value()->start();
+  Wire planner(socket());
+  const std::string file = "name: p\nrun: 'true'\ndirectory: /tmp\n";
+  ASSERT_TRUE(planner.put("POST /v1/plan HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+                          std::to_string(file.size()) + "\r\n\r\n" + file));
+  backend.wait_until_it_stands();
+  for (int i = 0; i < 6; ++i) {
+    Wire other(socket());
+    EXPECT_EQ(other.ask("GET", "/healthz").status, 200);
+  }
+  backend.let_go();
+  EXPECT_EQ(planner.read().status, 200);
 }
 
 TEST_F(ServerTest, ConnectionsAreKeptAndRequestsMayBePipelined) {

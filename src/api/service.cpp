@@ -230,6 +230,12 @@ asio::awaitable<Response> Service::wait_later(Later& later) {
   }
 }
 
+// What it throws is thrown here.
+asio::awaitable<Response> Service::labour_elsewhere(Labour& labour) {
+  const auto work = [&labour]() -> asio::awaitable<Response> { co_return labour.run(); };
+  co_return co_await asio::co_spawn(workers_->labour(), work(), asio::use_awaitable);
+}
+
 asio::awaitable<Result<LogChunk>> Service::read_chunk(const LogRequest& request) {
   auto slot =
       std::make_shared<Slot<Result<LogChunk>>>(workers_, co_await asio::this_coro::executor);
@@ -261,6 +267,8 @@ asio::awaitable<Answer> Service::carry_out(Outcome& outcome) {
     response = co_await ask(*wanted);
   } else if (auto* later = std::get_if<Later>(&outcome)) {
     response = co_await wait_later(*later);
+  } else if (auto* labour = std::get_if<Labour>(&outcome)) {
+    response = co_await labour_elsewhere(*labour);
   } else {
     response = co_await follow(std::get<FollowLog>(outcome));
   }

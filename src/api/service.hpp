@@ -101,6 +101,7 @@ class Service {
   asio::awaitable<Answer> carry_out(Outcome& outcome);
   asio::awaitable<Response> ask(Ask& ask);
   asio::awaitable<Response> wait_later(Later& later);
+  asio::awaitable<Response> labour_elsewhere(Labour& labour);
   asio::awaitable<Response> follow(FollowLog& follow);
   asio::awaitable<Result<LogChunk>> read_chunk(const LogRequest& request);
   asio::awaitable<bool> reach(Revision revision, std::chrono::milliseconds timeout);

@@ -270,6 +270,7 @@ class Asker {
       return committed.ok() ? wanted->answer(committed.value()) : error_response(committed.error());
     }
     if (auto* later = std::get_if<Later>(&outcome)) return *later->look(true);
+    if (auto* labour = std::get_if<Labour>(&outcome)) return labour->run();
     auto& follow = std::get<FollowLog>(outcome);
     for (;;) {
       const auto request = follow.request();

@@ -1,6 +1,6 @@
 // Threads of the server, each with a context of its own: a connection stays with one of them, so
-// that a request wakes one thread only and what belongs to a connection needs no lock. The doors
-// have one more, so that nobody waits outside while a worker is busy with a long answer.
+// that a request wakes one thread only and what belongs to a connection needs no lock. One more is
+// for the doors, one for answers that take long, so that nobody waits for those.
 // For .cpp files of the server only.
 #pragma once
 
@@ -10,24 +10,31 @@
 #include <vector>
 
 #include "api/asio.hpp"
+#include "base/check.hpp"
 
 namespace busbar::api {
 
 class Workers {
  public:
   explicit Workers(std::size_t count) {
-    for (std::size_t i = 0; i <= count; ++i)
+    check(count > 0, "a server has a thread for its connections");
+    for (std::size_t i = 0; i < first_worker + count; ++i)
       contexts_.push_back(std::make_unique<asio::io_context>(1));
   }
-  ~Workers() { stop(); }
+  // The doors' context goes first: what waits in it may hold a socket of a worker's.
+  ~Workers() {
+    stop();
+    for (auto& context : contexts_) context.reset();
+  }
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
-  asio::any_io_executor doors() const { return contexts_.front()->get_executor(); }
-  // Each in its turn; called by one thread.
+  asio::any_io_executor doors() const { return contexts_[0]->get_executor(); }
+  asio::any_io_executor labour() const { return contexts_[1]->get_executor(); }
+  // Each worker in its turn; called by one thread.
   asio::any_io_executor next() {
-    turn_ = turn_ % (contexts_.size() - 1) + 1;
-    return contexts_[turn_]->get_executor();
+    turn_ = (turn_ + 1) % (contexts_.size() - first_worker);
+    return contexts_[first_worker + turn_]->get_executor();
   }
   bool running() const { return !threads_.empty(); }
   void start() {
@@ -45,7 +52,9 @@ class Workers {
   }
 
  private:
-  std::vector<std::unique_ptr<asio::io_context>> contexts_;  // the doors' first
+  static constexpr std::size_t first_worker = 2;
+
+  std::vector<std::unique_ptr<asio::io_context>> contexts_;
   std::vector<std::thread> threads_;
   std::size_t turn_ = 0;
 };

@@ -82,8 +82,8 @@ void open_controllers(const std::string& base, bool may_move) {
 constexpr std::size_t spares_max = 64;
 // What may stay charged to an emptied folder: pages that processors keep at hand.
 constexpr std::int64_t spare_memory_bytes_max = std::int64_t{1} << 20;
-// Begins with a point: not an attempt's name, and not listed.
-std::string spare_name(std::size_t number) { return ".spare" + std::to_string(number); }
+// Begins with a point: not an attempt's name, and not listed among them.
+constexpr char spare_prefix[] = ".spare";
 
 std::string join(const std::string& base, const std::string& name) { return base + "/" + name; }
 
@@ -138,8 +138,9 @@ Cgroups Cgroups::detect(const std::string& folder, CgroupMode mode_max) {
   }
   for (const Base* v1 : {&found.freezer_, &found.memory_, &found.cpuacct_, &found.pids_})
     if (found.track_.empty()) found.track_ = *v1;
-  for (const Base& base : found.bases()) found.spares_[base.fd].resize(spares_max);
-  found.remove_spares();  // of a shim that was killed
+  for (const Base& base : found.bases())  // of a shim that was killed
+    for (const std::string& name : list_folder(base.path, Entries::hidden_folders))
+      if (name.starts_with(spare_prefix)) unlinkat(base.fd, name.c_str(), AT_REMOVEDIR);
   found.weigh_all();
   return found;
 }
@@ -186,50 +187,60 @@ std::vector<Cgroups::Base> Cgroups::bases(const StartRequest* request) const {
 Result<Ok> Cgroups::create(const StartRequest& request) {
   const std::string& name = request.name;
   const Limits wanted{request.memory_bytes, request.cpu_weight, request.pids_max};
-  Limits old;
+  std::optional<Limits> old = Limits{};
+  to_spare_.erase(name);
   for (const Base& base : bases(&request)) {
-    if (const auto spare = take_spare(base, name)) {
-      if (base == memory_) old.memory_bytes = spare->memory_bytes;
-      if (base == cpu_) old.cpu_weight = spare->cpu_weight;
-      if (base == pids_) old.pids_max = spare->pids_max;
-    } else if (mkdirat(base.fd, name.c_str(), 0755) != 0 && errno != EEXIST) {
-      return Error{Errc::unavailable, "the cgroup " + join(base.path, name) +
-                                          " could not be made: " + std::strerror(errno)};
+    const auto spare = take_spare(base, request);
+    if (!spare && mkdirat(base.fd, name.c_str(), 0755) != 0) {
+      if (errno != EEXIST)
+        return Error{Errc::unavailable, "the cgroup " + join(base.path, name) +
+                                            " could not be made: " + std::strerror(errno)};
+      old.reset();
     }
+    if (!spare || !old) continue;
+    if (base == memory_) old->memory_bytes = spare->memory_bytes;
+    if (base == cpu_) old->cpu_weight = spare->cpu_weight;
+    if (base == pids_) old->pids_max = spare->pids_max;
   }
-  limits_[name] = wanted;
-  return set_limits(name, old, wanted);
+  BUSBAR_TRY(exact, set_limits(name, old, wanted));
+  if (exact) to_spare_[name] = Spare{"", wanted, request.uid == 0};
+  return Ok{};
 }
 
-Result<Ok> Cgroups::set_limits(const std::string& name, const Limits& old,
-                               const Limits& wanted) const {
+Result<bool> Cgroups::set_limits(const std::string& name, const std::optional<Limits>& old,
+                                 const Limits& wanted) const {
   const auto fail = [](const std::string& what, int error) {
     return Error{Errc::unavailable, what + " could not be set: " + std::strerror(error)};
   };
-  if (wanted.memory_bytes != old.memory_bytes && !memory_.empty()) {
+  bool exact = true;
+  if (!memory_.empty() && (!old || wanted.memory_bytes != old->memory_bytes)) {
     const bool v2 = is_v2(memory_);
-    const std::string bytes = wanted.memory_bytes > 0 ? std::to_string(wanted.memory_bytes) : "-1";
+    const std::string none = v2 ? "max" : "-1";
+    const std::string bytes = wanted.memory_bytes > 0 ? std::to_string(wanted.memory_bytes) : none;
+    const std::string swap = v2 ? "/memory.swap.max" : "/memory.memsw.limit_in_bytes";
     // Memory is what was asked for, not memory plus swap, and may at no moment be more than both;
     // kernels without swap lack the files.
-    if (old.memory_bytes > 0) memory_.write(name + "/memory.memsw.limit_in_bytes", "-1");
+    if (!v2 && (!old || old->memory_bytes > 0)) memory_.write(name + swap, none);
     const int error = memory_.write(name + (v2 ? "/memory.max" : "/memory.limit_in_bytes"), bytes);
     if (error != 0) return fail("the memory limit of " + bytes + " bytes", error);
-    memory_.write(name + (v2 ? "/memory.swap.max" : "/memory.memsw.limit_in_bytes"),
-                  v2 ? "0" : bytes);
+    const int of_swap = memory_.write(name + swap, v2 ? "0" : bytes);
+    exact = of_swap == 0 || of_swap == ENOENT;
     if (v2) memory_.write(name + "/memory.oom.group", "1");
   }
-  if (wanted.cpu_weight != old.cpu_weight && !cpu_.empty()) {
+  if (!cpu_.empty() && (!old || wanted.cpu_weight != old->cpu_weight)) {
     const std::uint32_t weight = wanted.cpu_weight > 0 ? wanted.cpu_weight : 100;
     const std::uint64_t shares = std::max<std::uint64_t>(2, std::uint64_t{weight} * 1024 / 100);
-    cpu_.write(name + (is_v2(cpu_) ? "/cpu.weight" : "/cpu.shares"),
-               std::to_string(is_v2(cpu_) ? weight : shares));
+    const int error = cpu_.write(name + (is_v2(cpu_) ? "/cpu.weight" : "/cpu.shares"),
+                                 std::to_string(is_v2(cpu_) ? weight : shares));
+    exact = exact && error == 0;
   }
-  if (wanted.pids_max != old.pids_max && !pids_.empty()) {
+  if (!pids_.empty() && (!old || wanted.pids_max != old->pids_max)) {
     const std::string most = wanted.pids_max > 0 ? std::to_string(wanted.pids_max) : "max";
     const int error = pids_.write(name + "/pids.max", most);
-    if (error != 0) return fail("the limit of processes", error);
+    if (error != 0 && wanted.pids_max > 0) return fail("the limit of processes", error);
+    exact = exact && error == 0;
   }
-  return Ok{};
+  return exact;
 }
 
 std::vector<CgroupDoor> Cgroups::doors(const StartRequest& request) const {
@@ -247,9 +258,26 @@ int Cgroups::open_birthplace(const std::string& name) const {
 }
 
 bool Cgroups::is_empty(const std::string& name) const {
-  const std::string events = track_is_v2_ ? track_.read(name + "/cgroup.events") : "";
-  const std::int64_t populated = keyed_number(events, "populated");
-  return populated < 0 ? members(name).empty() : populated == 0;
+  if (!tracks()) return true;
+  if (track_is_v2_) {
+    const std::int64_t populated = keyed_number(track_.read(name + "/cgroup.events"), "populated");
+    if (populated >= 0) return populated == 0;
+  } else if (is_vacant(track_, name)) {
+    return members(name).empty();
+  } else if (!members(name).empty()) {
+    return false;
+  }
+  // Nothing could be read, as without descriptors: the kernel removes a folder only if it is empty.
+  return unlinkat(track_.fd, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
+
+// Read, and nobody is in the folder itself.
+bool Cgroups::is_vacant(const Base& base, const std::string& name) const {
+  const int fd = openat(base.fd, (name + "/cgroup.procs").c_str(), O_RDONLY | O_CLOEXEC);
+  char byte = 0;
+  const bool vacant = fd >= 0 && ::read(fd, &byte, 1) == 0;
+  if (fd >= 0) close(fd);
+  return vacant;
 }
 
 std::vector<pid_t> Cgroups::members(const std::string& name) const {
@@ -315,47 +343,56 @@ bool Cgroups::remove_folder(const Base& base, const std::string& name) const {
 }
 
 bool Cgroups::remove(const std::string& name) {
-  const auto limits = limits_.find(name);  // unknown where another shim made the folder
+  const auto spare = to_spare_.find(name);  // unknown where another shim made the folder
   bool gone = true;
   for (const Base& base : bases()) {
-    const bool kept = limits != limits_.end() && keep_spare(base, name, limits->second);
+    const bool kept = spare != to_spare_.end() && keep_spare(base, name, spare->second);
     gone = (kept || remove_folder(base, name)) && gone;
   }
-  if (limits != limits_.end()) limits_.erase(limits);
+  if (spare != to_spare_.end()) to_spare_.erase(spare);
   return gone;
 }
 
-std::optional<Cgroups::Limits> Cgroups::take_spare(const Base& base, const std::string& name) {
-  std::vector<Limits>& spares = spares_[base.fd];
-  if (spares.empty()) return {};
-  const Limits limits = spares.back();
-  spares.pop_back();
-  const std::string spare = spare_name(spares.size());
-  if (renameat(base.fd, spare.c_str(), base.fd, name.c_str()) != 0) return {};
+std::optional<Cgroups::Limits> Cgroups::take_spare(const Base& base, const StartRequest& request) {
+  std::vector<Spare>& spares = spares_[base.fd];
+  const auto fits = [&](const Spare& spare) { return spare.of_root == (request.uid == 0); };
+  const auto found = std::find_if(spares.rbegin(), spares.rend(), fits);
+  if (found == spares.rend() ||
+      renameat(base.fd, found->name.c_str(), base.fd, request.name.c_str()) != 0)
+    return {};
+  const Limits limits = found->limits;
+  spares.erase(std::next(found).base());
   return limits;
 }
 
 // False where it cannot be kept; then it still is the attempt's.
-bool Cgroups::keep_spare(const Base& base, const std::string& name, const Limits& limits) {
-  std::vector<Limits>& spares = spares_[base.fd];
+bool Cgroups::keep_spare(const Base& base, const std::string& name, const Spare& spare) {
+  std::vector<Spare>& spares = spares_[base.fd];
   if (is_v2(base) || spares.size() >= spares_max) return false;
   struct stat facts {};
   const bool leaf =
       fstatat(base.fd, name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0 && facts.st_nlink == 2;
-  if (!leaf || !base.read(name + "/cgroup.procs").empty() || !set_back(base, name)) return false;
-  const std::string spare = spare_name(spares.size());
-  if (renameat(base.fd, name.c_str(), base.fd, spare.c_str()) != 0) return false;
-  spares.push_back(limits);
+  if (!leaf || !set_back(base, name)) return false;
+  Spare kept = spare;
+  kept.name = spare_prefix + std::to_string(spares_named_++);
+  if (renameat(base.fd, name.c_str(), base.fd, kept.name.c_str()) != 0) return false;
+  // Who entered until the new name was there is seen now; under it nobody enters.
+  if (!is_vacant(base, kept.name)) {
+    renameat(base.fd, kept.name.c_str(), base.fd, name.c_str());
+    return false;
+  }
+  spares.push_back(std::move(kept));
   return true;
 }
 
-// Counters as of a new folder. False where something of the old attempt would stay.
+// The counters that read() reads. False where something of the old attempt would stay.
 bool Cgroups::set_back(const Base& base, const std::string& name) const {
   if (base == memory_) {
-    const std::string usage = base.read(name + "/memory.usage_in_bytes");
+    const std::int64_t usage = to_number(base.read(name + "/memory.usage_in_bytes"));
+    const std::int64_t with_swap = to_number(base.read(name + "/memory.memsw.usage_in_bytes"));
     const std::string events = base.read(name + "/memory.oom_control");
-    if (to_number(usage) > spare_memory_bytes_max || keyed_number(events, "oom_kill") != 0 ||
-        keyed_number(events, "oom_kill_disable") != 0 ||
+    if (usage < 0 || std::max(usage, with_swap) > spare_memory_bytes_max ||
+        keyed_number(events, "oom_kill") != 0 || keyed_number(events, "oom_kill_disable") != 0 ||
         base.write(name + "/memory.max_usage_in_bytes", "0") != 0)
       return false;
   }
@@ -364,9 +401,10 @@ bool Cgroups::set_back(const Base& base, const std::string& name) const {
 }
 
 void Cgroups::remove_spares() {
-  for (auto& [fd, spares] : spares_)
-    for (; !spares.empty(); spares.pop_back())
-      unlinkat(fd, spare_name(spares.size() - 1).c_str(), AT_REMOVEDIR);
+  for (auto& [fd, spares] : spares_) {
+    for (const Spare& spare : spares) unlinkat(fd, spare.name.c_str(), AT_REMOVEDIR);
+    spares.clear();
+  }
 }
 
 std::vector<std::string> Cgroups::names() const {

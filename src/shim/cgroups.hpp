@@ -3,9 +3,9 @@
 // Shape    a folder of our own in each useful hierarchy, and in it one folder per attempt.
 //          A v2 hierarchy without controllers (hybrid machines) still tracks and kills trees.
 // Spares   to make and remove a folder costs more than most else of an attempt, so an empty v1
-//          folder is renamed for the next one, its counters set back; its limits are remembered and
-//          written where the next one's differ. v2 renames none. What a job that runs as root
-//          wrote into other files there stays.
+//          folder is renamed for the next one. The counters that are read here are set back, limits
+//          are remembered and written where the next one's differ. What an attempt of root's used,
+//          and may have written into, serves no other user. v2 cannot rename.
 // Errors   create() fails when a limit that was asked for cannot be set; nothing else can fail.
 #pragma once
 
@@ -78,10 +78,19 @@ class Cgroups {
     std::int64_t memory_bytes = 0;
     std::uint32_t cpu_weight = 0, pids_max = 0;
   };
-  Result<Ok> set_limits(const std::string& name, const Limits& old, const Limits& wanted) const;
+  struct Spare {
+    std::string name;
+    Limits limits;
+    bool of_root = false;
+  };
+  // Writes what differs from `old`, or everything where that is not known. False: the folders may
+  // now have other limits than these.
+  Result<bool> set_limits(const std::string& name, const std::optional<Limits>& old,
+                          const Limits& wanted) const;
   // The limits of the spare that became the attempt's folder; nothing where there was none.
-  std::optional<Limits> take_spare(const Base& base, const std::string& name);
-  bool keep_spare(const Base& base, const std::string& name, const Limits& limits);
+  std::optional<Limits> take_spare(const Base& base, const StartRequest& request);
+  bool keep_spare(const Base& base, const std::string& name, const Spare& spare);
+  bool is_vacant(const Base& base, const std::string& name) const;
   bool set_back(const Base& base, const std::string& name) const;
   bool remove_folder(const Base& base, const std::string& name) const;
   void remove_spares();
@@ -91,9 +100,9 @@ class Cgroups {
 
   Base track_, memory_, cpu_, cpuacct_, pids_, freezer_;  // all equal under v2
   bool track_is_v2_ = false;
-  // Of spares by their base's descriptor, numbered from 0, and of attempts by name.
-  std::map<int, std::vector<Limits>> spares_;
-  std::map<std::string, Limits, std::less<>> limits_;
+  std::map<int, std::vector<Spare>> spares_;            // by the descriptor of their base
+  std::map<std::string, Spare, std::less<>> to_spare_;  // what each attempt's folders are set to
+  std::uint64_t spares_named_ = 0;
 };
 
 }  // namespace busbar::shim

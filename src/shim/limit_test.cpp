@@ -1,4 +1,6 @@
 // The time limit: what it ends and how, and what a new one changes.
+#include <sys/resource.h>
+
 #include "shim/fixture_test.hpp"
 
 namespace busbar::shim {
@@ -140,10 +142,34 @@ TEST_P(SpareTest, AFolderThatServesAgainIsAsANewOne) {
     EXPECT_LT(third.exited.usage.memory_peak_bytes, 30'000'000);
   }
   EXPECT_LT(third.exited.usage.cpu_ms, second.exited.usage.cpu_ms + 100);
-  // What a killed one kept for reuse, the next one removes when it leaves.
+  // What a killed one kept for reuse, the next one removes.
   kill_shim();
   daemon = begin(GetParam());
   run(*daemon, waiting("fourth", "true"));
+}
+
+TEST_P(SpareTest, AFolderWhoseLimitsCouldNotBeSetServesNobodyElse) {
+  auto daemon = begin(GetParam());
+  if (hello_.cgroup_mode == CgroupMode::none) GTEST_SKIP() << "no cgroups here";
+  const auto request = [&](const char* name) {
+    StartRequest limited = waiting(name, "true");
+    limited.memory_bytes = 100 << 20;
+    return limited;
+  };
+  const Ran good = run(*daemon, request("good"));
+  StartRequest other = waiting("other", "true");
+  other.cpu_weight = 6400;
+  other.pids_max = 64;
+  run(*daemon, other);
+  const auto pid = static_cast<pid_t>(hello_.pid);
+  rlimit before{};
+  ASSERT_EQ(prlimit(pid, RLIMIT_NOFILE, nullptr, &before), 0);
+  const rlimit none{4, before.rlim_max};
+  ASSERT_EQ(prlimit(pid, RLIMIT_NOFILE, &none, nullptr), 0);
+  EXPECT_EQ(daemon->run(request("fails")).cause, Cause::launch_failed);
+  ASSERT_EQ(prlimit(pid, RLIMIT_NOFILE, &before, nullptr), 0);
+  EXPECT_EQ(run(*daemon, request("again")).folders.limits, good.folders.limits);
+  EXPECT_EQ(run(*daemon, request("once-more")).folders.limits, good.folders.limits);
 }
 
 TEST_P(SpareTest, AFolderWithFoldersOfItsOwnIsRemovedWithThem) {

@@ -49,6 +49,7 @@ void Supervisor::prepare(Staged& staged) {
       pipe2(gate, O_CLOEXEC) != 0)
     return;
   staged.gate_fd = gate[1];
+  std::erase(unremoved_, staged.attempt.request.name);  // its folders are in use again
   const bool ready = cgroups_.create(staged.attempt.request).ok() &&
                      launch_processes(staged.attempt, gate[0]).ok();
   close(gate[0]);

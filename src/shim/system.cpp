@@ -55,8 +55,11 @@ std::vector<std::string> list_folder(const std::string& path, Entries entries) {
   if (folder == nullptr) return names;
   while (const dirent* entry = readdir(folder)) {
     const bool is_folder = entry->d_type == DT_DIR;
-    if (entry->d_name[0] != '.' && is_folder == (entries == Entries::folders))
-      names.emplace_back(entry->d_name);
+    const std::string_view name = entry->d_name;
+    const bool is_hidden = name[0] == '.';
+    if (is_folder == (entries != Entries::others) && name != "." && name != ".." &&
+        is_hidden == (entries == Entries::hidden_folders))
+      names.emplace_back(name);
   }
   closedir(folder);
   std::sort(names.begin(), names.end());

@@ -24,8 +24,9 @@ std::int64_t clock_ms(clockid_t clock);
 std::string read_file(const std::string& path, int folder = AT_FDCWD);
 // Opens an existing file and writes `text` at once, as control files want it.
 int write_file(const std::string& path, std::string_view text, int folder = AT_FDCWD);
-// Names in a folder but those that begin with '.', sorted; only folders, or everything but folders.
-enum class Entries { folders, others };
+// Names in a folder, sorted: only folders, or everything but folders, without those that begin with
+// '.'; or only folders that do.
+enum class Entries { folders, others, hidden_folders };
 std::vector<std::string> list_folder(const std::string& path, Entries entries);
 bool exists(const std::string& path);
 // "NAME N" in a file of such lines (cpu.stat, memory.events); -1 when it is not there.

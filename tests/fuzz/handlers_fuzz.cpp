@@ -100,6 +100,7 @@ Response follow(Furnished& backend, FollowLog& log) {
 Response carry_out(Furnished& backend, Outcome outcome) {
   if (auto* response = std::get_if<Response>(&outcome)) return std::move(*response);
   if (auto* stream = std::get_if<EventStream>(&outcome)) return tell_events(backend, *stream);
+  if (auto* labour = std::get_if<Labour>(&outcome)) return labour->run();
   if (auto* log = std::get_if<FollowLog>(&outcome)) return follow(backend, *log);
   if (auto* later = std::get_if<Later>(&outcome)) {
     auto response = later->look(true);
