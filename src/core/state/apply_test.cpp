@@ -201,6 +201,17 @@ TEST(Measure, QuotaNamesMayNest) {
   for (const auto& [name, amount] : rows) EXPECT_EQ(quota_amount(w.state, held, name), amount);
 }
 
+TEST(Codec, ANodeLargerThanCanBeIsDamage) {
+  for (const std::int64_t bytes : {std::int64_t{-1}, (std::int64_t{1} << 62) + 1}) {
+    World w;
+    w.check_invariants = false;
+    w.add(node("n1", 1, Bytes(bytes)));
+    const auto read = decode_state(encode_state(w.state));
+    EXPECT_EQ(read.ok(), false) << bytes;
+    EXPECT_EQ(read.error().code, Errc::corrupt);
+  }
+}
+
 TEST(Codec, AStateReadsBackEqualAndDamageIsSeen) {
   World w;
   const NodeId n1 = w.add(node("n1", 8, gibibytes(64), 2));

@@ -9,6 +9,23 @@ namespace {
 // Raised when the meaning of a stored field changes; decode_state then lifts older versions.
 constexpr std::uint64_t snapshot_version = 1;
 
+// Whether what is summed over all nodes stays within its 64 bits.
+bool sums_fit(const State& state) {
+  constexpr std::int64_t sum_max = std::int64_t{1} << 62;
+  std::int64_t cores = 0;
+  std::int64_t memory = 0;
+  for (const NodeRecord& record : state.nodes()) {
+    const std::int64_t more_cores = record.node.cores.value;
+    const std::int64_t more_memory = record.node.memory.value;
+    if (more_cores < 0 || more_cores > sum_max - cores || more_memory < 0 ||
+        more_memory > sum_max - memory)
+      return false;
+    cores += more_cores;
+    memory += more_memory;
+  }
+  return true;
+}
+
 }  // namespace
 
 // An entry of a map, so that maps are written as vectors in key order.
@@ -193,6 +210,7 @@ Result<State> decode_state(std::string_view bytes) {
   reader.read(state);
   if (!reader.ok() || !reader.decoder().at_end())
     return {Errc::corrupt, "the snapshot is cut short or damaged"};
+  if (!sums_fit(state)) return {Errc::corrupt, "the snapshot holds a node larger than can be"};
   StateWriter{state, state.now()}.derive();
   if (const auto broken = state.invariants())
     return {Errc::corrupt, "the snapshot contradicts itself: " + *broken};
