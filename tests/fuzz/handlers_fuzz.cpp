@@ -14,6 +14,7 @@
 
 #include "api/testing.hpp"
 #include "base/text.hpp"
+#include "request_text.hpp"
 #include "require.hpp"
 
 using namespace busbar;
@@ -38,13 +39,6 @@ class Furnished : public api::testing::TestBackend {
   }
 };
 
-std::string_view take_line(std::string_view& text) {
-  const std::size_t end = text.find('\n');
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return line;
-}
-
 Caller caller_of(std::string_view who) {
   if (who == "ada") return api::testing::caller();
   if (who == "bob") return api::testing::caller("bob", 1001);
@@ -59,13 +53,7 @@ Caller caller_of(std::string_view who) {
 Request read_request(std::string_view method, std::string_view& text) {
   Request request;
   request.method = std::string(method);
-  while (!text.empty()) {
-    const std::string_view line = take_line(text);
-    if (line.empty()) break;
-    const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) continue;
-    request.headers[lower(line.substr(0, colon))] = std::string(trim(line.substr(colon + 1)));
-  }
+  take_headers(text, request);
   while (!text.empty()) {
     const std::string_view line = take_line(text);
     if (line == ".") break;

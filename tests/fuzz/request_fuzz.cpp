@@ -7,19 +7,13 @@
 #include "api/answers.hpp"
 #include "api/guard.hpp"
 #include "base/text.hpp"
+#include "request_text.hpp"
 #include "require.hpp"
 
 using namespace busbar;
 using namespace busbar::api;
 
 namespace {
-
-std::string_view take_line(std::string_view& text) {
-  const std::size_t end = text.find('\n');
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return line;
-}
 
 void require_shown(const Error& error) {
   require(!error.text.empty() && is_utf8(error.text), "an error can be shown");
@@ -68,13 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   Request request;
   request.method = "POST";
   const auto target = parse_target(take_line(text), request);
-  while (!text.empty()) {
-    const std::string_view line = take_line(text);
-    if (line.empty()) break;
-    const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) continue;
-    request.headers[lower(line.substr(0, colon))] = std::string(trim(line.substr(colon + 1)));
-  }
+  take_headers(text, request);
   request.body = std::string(text);
   if (!target.ok()) require_shown(target.error());
   look_at_query(request);
