@@ -46,15 +46,12 @@ class Loop {
 
   void start(int number) {
     Folders folders;
-    if (spares_ > 0)
-      --spares_;
-    else
-      fresh_ = true;
+    const bool again = spares_ > 0;
+    if (again) --spares_;
     for (std::size_t i = 0; i < hierarchies_.size(); ++i) {
       folders.push_back(hierarchies_[i] + "/t" + std::to_string(number));
-      make(i, folders.back());
+      make(i, folders.back(), again);
     }
-    fresh_ = false;
     const pid_t pid = hierarchies_.empty() ? spawn_plain() : spawn_into(folders);
     running_.emplace(pid, std::move(folders));
   }
@@ -79,10 +76,10 @@ class Loop {
   std::string spare(std::size_t hierarchy, int number) const {
     return hierarchies_[hierarchy] + "/s" + std::to_string(number);
   }
-  void make(std::size_t hierarchy, const std::string& folder) const {
-    const bool again = is_renamed(hierarchy) && !fresh_;
-    if (again ? rename(spare(hierarchy, spares_).c_str(), folder.c_str()) != 0
-              : mkdir(folder.c_str(), 0755) != 0)
+  void make(std::size_t hierarchy, const std::string& folder, bool again) const {
+    if (again && is_renamed(hierarchy)
+            ? rename(spare(hierarchy, spares_).c_str(), folder.c_str()) != 0
+            : mkdir(folder.c_str(), 0755) != 0)
       fail("make " + folder);
   }
   void remove(std::size_t hierarchy, const std::string& folder) const {
@@ -165,7 +162,7 @@ class Loop {
   }
 
   Folders hierarchies_;
-  bool reuse_ = false, fresh_ = false;
+  bool reuse_ = false;
   int spares_ = 0;
   bool born_inside_ = false;
   int null_ = open("/dev/null", O_RDWR | O_CLOEXEC);
