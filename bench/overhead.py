@@ -19,7 +19,7 @@ import harness  # noqa: E402
 import measure  # noqa: E402
 
 RUN_S = 20
-PROBE_STEPS = {"lammps": 2000, "torch": 300}  # a few seconds, to see how fast this machine is
+PROBE_STEPS = {"lammps": 2000, "torch": 40}  # a few seconds, to see how fast this machine is
 LAMMPS = """units lj
 atom_style atomic
 lattice fcc 0.8442
@@ -42,7 +42,7 @@ net = torch.nn.Sequential(torch.nn.Conv2d(1, 16, 3, padding=1), torch.nn.ReLU(),
                           torch.nn.Conv2d(16, 32, 3, padding=1), torch.nn.ReLU(),
                           torch.nn.Flatten(), torch.nn.Linear(2048, 10))
 step = torch.optim.SGD(net.parameters(), lr=0.01)
-images, labels = torch.rand(128, 1, 8, 8), torch.randint(0, 10, (128,))
+images, labels = torch.rand(1024, 1, 8, 8), torch.randint(0, 10, (1024,))
 for _ in range({steps}):
     step.zero_grad()
     torch.nn.functional.cross_entropy(net(images), labels).backward()

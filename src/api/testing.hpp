@@ -18,6 +18,7 @@
 #include "api/replica.hpp"
 #include "api/routes.hpp"
 #include "api/tokens.hpp"
+#include "base/check.hpp"
 #include "core/state/decide.hpp"
 #include "core/state/testing.hpp"
 #include "model/names.hpp"
@@ -235,7 +236,47 @@ inline Caller caller(std::string name = "ada", std::uint32_t uid = 1000, bool is
 }
 inline Caller operator_caller() { return caller("root", 0, true); }
 
-// Asks as the server does, and carries simple outcomes out at once.
+inline Response follow(TestBackend& backend, FollowLog& log) {
+  constexpr int reads_max = 4;
+  for (int reads = 0; reads < reads_max; ++reads) {
+    const auto request = log.request();
+    if (!request.ok()) return error_response(request.error());
+    Result<LogChunk> chunk = LogChunk{};
+    if (request->has_value())
+      backend.read_log(**request, [&](Result<LogChunk> read) { chunk = std::move(read); });
+    LogStep step = log.answer(std::move(chunk), true);
+    if (step.response) return std::move(*step.response);
+    check(step.at_once, "a last answer waits for nothing");
+  }
+  check_failed("a log has no answer after several reads", __FILE__, __LINE__);
+}
+
+// What the server makes of an outcome when it may wait no longer; of events, those there are.
+inline Response carry_out(TestBackend& backend, Outcome outcome) {
+  if (auto* response = std::get_if<Response>(&outcome)) return std::move(*response);
+  if (auto* labour = std::get_if<Labour>(&outcome)) return labour->run();
+  if (auto* log = std::get_if<FollowLog>(&outcome)) return follow(backend, *log);
+  if (auto* later = std::get_if<Later>(&outcome)) {
+    auto response = later->look(true);
+    check(response.has_value(), "a last look has an answer");
+    return std::move(*response);
+  }
+  if (auto* stream = std::get_if<EventStream>(&outcome)) {
+    Response response;
+    response.content_type = "text/event-stream";
+    for (const auto& event : backend.replica().read_events(stream->since, 256).events)
+      response.body += stream->write(*event);
+    return response;
+  }
+  auto& wanted = std::get<Ask>(outcome);
+  const auto committed = backend.tell(std::move(wanted.command));
+  if (!committed.ok()) return error_response(committed.error());
+  if (wanted.committed) wanted.committed();
+  backend.settle();
+  return wanted.answer(*committed);
+}
+
+// Asks as the server does, and carries outcomes out at once.
 class Asker {
  public:
   explicit Asker(TestBackend& backend, Caller who = caller())
@@ -254,7 +295,7 @@ class Asker {
   }
   Response ask(const std::string& method, const std::string& target, std::string body = "",
                std::map<std::string, std::string> headers = {}) {
-    return carry_out(outcome(method, target, std::move(body), std::move(headers)));
+    return carry_out(backend_, outcome(method, target, std::move(body), std::move(headers)));
   }
   Response get(const std::string& target) { return ask("GET", target); }
   Response post(const std::string& target, std::string body = "") {
@@ -262,27 +303,6 @@ class Asker {
   }
 
  private:
-  Response carry_out(Outcome outcome) {
-    if (auto* response = std::get_if<Response>(&outcome)) return std::move(*response);
-    if (auto* wanted = std::get_if<Ask>(&outcome)) {
-      const auto committed = backend_.tell(std::move(wanted->command));
-      backend_.settle();
-      return committed.ok() ? wanted->answer(committed.value()) : error_response(committed.error());
-    }
-    if (auto* later = std::get_if<Later>(&outcome)) return *later->look(true);
-    if (auto* labour = std::get_if<Labour>(&outcome)) return labour->run();
-    auto& follow = std::get<FollowLog>(outcome);
-    for (;;) {
-      const auto request = follow.request();
-      if (!request.ok()) return error_response(request.error());
-      Result<LogChunk> chunk = LogChunk{};
-      if (request->has_value())
-        backend_.read_log(**request, [&](Result<LogChunk> read) { chunk = std::move(read); });
-      LogStep step = follow.answer(std::move(chunk), true);
-      if (step.response) return std::move(*step.response);
-    }
-  }
-
   TestBackend& backend_;
   Caller caller_;
 };

@@ -62,47 +62,6 @@ Request read_request(std::string_view method, std::string_view& text) {
   return request;
 }
 
-Response tell_events(Furnished& backend, const EventStream& stream) {
-  Response response;
-  response.content_type = "text/event-stream";
-  for (const auto& event : backend.replica().read_events(stream.since, 256).events)
-    response.body += stream.write(*event);
-  return response;
-}
-
-Response follow(Furnished& backend, FollowLog& log) {
-  for (int tries = 0; tries < 4; ++tries) {
-    const auto request = log.request();
-    if (!request.ok()) return error_response(request.error());
-    Result<LogChunk> chunk = LogChunk{};
-    if (request->has_value())
-      backend.read_log(**request, [&](Result<LogChunk> read) { chunk = std::move(read); });
-    LogStep step = log.answer(std::move(chunk), true);
-    if (step.response) return std::move(*step.response);
-    require(step.at_once, "with `last` set there is an answer");
-  }
-  require(false, "a log is answered after a few steps");
-  return {};
-}
-
-Response carry_out(Furnished& backend, Outcome outcome) {
-  if (auto* response = std::get_if<Response>(&outcome)) return std::move(*response);
-  if (auto* stream = std::get_if<EventStream>(&outcome)) return tell_events(backend, *stream);
-  if (auto* labour = std::get_if<Labour>(&outcome)) return labour->run();
-  if (auto* log = std::get_if<FollowLog>(&outcome)) return follow(backend, *log);
-  if (auto* later = std::get_if<Later>(&outcome)) {
-    auto response = later->look(true);
-    require(response.has_value(), "with `last` set there is an answer");
-    return std::move(*response);
-  }
-  auto& ask = std::get<Ask>(outcome);
-  const auto committed = backend.tell(std::move(ask.command));
-  if (!committed.ok()) return error_response(committed.error());
-  if (ask.committed) ask.committed();
-  backend.settle();
-  return ask.answer(*committed);
-}
-
 void look_at_answer(const Request& request, const Caller& caller, const Response& response) {
   require(response.status >= 200 && response.status < 500, "no input is our own fault");
   const bool json = response.content_type == "application/json";
