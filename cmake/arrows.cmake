@@ -21,7 +21,7 @@ set(arrows_sim base model match core ports ring)
 set(arrows_api base model match core ports jobfile)
 set(arrows_daemon base model match core ports ring store host shim engine_local jobfile sim api)
 set(arrows_cli base host pty)
-set(arrows_lab base model match core ports ring store sim)
+set(arrows_lab base model match core ports ring store jobfile sim)
 
 # Single headers that may be included across an arrow that does not exist.
 set(arrows_header_engine_local shim/protocol.hpp)

@@ -293,13 +293,16 @@ void add_daemon(Tree& t) {
                          [&t](const Context& c) { return cli::events(c, t.follow, t.only_job); });
   events->add_flag("-f,--follow", t.follow, "Only from now on");
   events->add_option("--job", t.only_job, "Only this job's: 17, a name, or last");
-  // Its arguments, --help too, are busbar-lab's.
-  add(t, "journal", "Offline tools on a journal: export, verify, replay, backup",
-      [&t](const Context& c) {
-        std::vector<std::string> words = {"journal"};
-        words.insert(words.end(), t.command.begin(), t.command.end());
-        return become(c, "busbar-lab", words);
-      });
+  // Their arguments, --help too, are busbar-lab's.
+  const std::pair<const char*, const char*> offline[] = {
+      {"journal", "Offline tools on a journal: export, verify, replay, backup"},
+      {"sim", "Play a workload through the production scheduler"}};
+  for (const auto& [name, help] : offline)
+    add(t, name, help, [&t, name = std::string(name)](const Context& c) {
+      std::vector<std::string> words = {name};
+      words.insert(words.end(), t.command.begin(), t.command.end());
+      return become(c, "busbar-lab", words);
+    });
   CLI::App* completion = add(t, "completion", "Print a completion script", [&t](const Context& c) {
     c.out(completion_script(t.shell, describe_commands(t.app)));
     return 0;

@@ -81,7 +81,8 @@ std::string sentence_of(std::string text) {
 
 Line split_line(const CLI::App& app, const std::vector<std::string>& words) {
   const std::size_t at = next_plain(app, nullptr, words, 0);
-  if (at == words.size() || (words[at] != "run" && words[at] != "journal")) return {words, {}};
+  if (at == words.size() || (words[at] != "run" && words[at] != "journal" && words[at] != "sim"))
+    return {words, {}};
   const CLI::App* command = command_named(app, words[at]);
   std::size_t end = words[at] == "run" ? next_plain(app, command, words, at + 1) : at + 1;
   Line out;

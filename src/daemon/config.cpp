@@ -10,20 +10,26 @@
 #include "base/units.hpp"
 #include "core/policy/policy.hpp"
 #include "jobfile/map_reader.hpp"
+#include "jobfile/scheduling.hpp"
+#include "jobfile/yaml_text.hpp"
 
 namespace busbar::daemon {
 namespace {
 
+using jobfile::amounts_of;
+using jobfile::bytes_of;
 using jobfile::Field;
+using jobfile::list_of;
 using jobfile::MapReader;
 using jobfile::Problems;
+using jobfile::span_of;
+using jobfile::yaml_quoted;
 using jobfile::yaml::Kind;
 
 constexpr std::string_view log_words[] = {"debug", "info", "warning", "error"};
-constexpr std::string_view top_fields[] = {
-    "state_directory", "log_level",     "listen",        "node",           "users",  "history_keep",
-    "snapshot_events", "archive",       "tenants",       "default_tenant", "policy", "fair_share",
-    "limits",          "finished_keep", "cleanup_bound", "topology_levels"};
+constexpr std::string_view own_fields[] = {
+    "state_directory", "log_level",    "listen",          "node",
+    "users",           "history_keep", "snapshot_events", "archive"};
 constexpr std::string_view listen_fields[] = {"socket", "tcp", "hosts", "tls", "connections_max"};
 constexpr std::string_view tls_fields[] = {"certificate", "key"};
 constexpr std::string_view node_fields[] = {
@@ -32,47 +38,6 @@ constexpr std::string_view node_fields[] = {
 constexpr std::string_view device_fields[] = {"vendor", "model", "memory", "count",
                                               "link_domain_size"};
 constexpr std::string_view user_fields[] = {"operators", "operator_groups", "uid_min", "root_jobs"};
-constexpr std::string_view tenant_fields[] = {"name",        "weight",        "quota",
-                                              "running_max", "submitted_max", "users"};
-constexpr std::string_view policy_fields[] = {
-    "name", "promises_max", "backfill", "reserve", "backfill_depth", "slice_steps", "launch_ahead"};
-constexpr std::string_view share_fields[] = {"half_life", "epoch"};
-constexpr std::string_view limit_fields[] = {"default_time", "units_per_job", "launch_failures"};
-
-bool in_bytes(std::string_view resource) { return resource == "memory" || resource == "scratch"; }
-
-// A map of names to amounts, whose unit follows from the name, as quotas and named countables write
-// them.
-void read_amounts(const Field& field, Problems& problems, bool by_resource, List<NamedCount>& out,
-                  const List<NamedCount>& countables = {}) {
-  if (!field.is(Kind::map)) return field.refuse(problems, "must be a map of names to amounts");
-  out.clear();
-  for (std::size_t i = 0; i < field->items.size(); ++i) {
-    const Field item = field.child(i);
-    NamedCount amount{item->key, 0};
-    const bool plain = !by_resource;
-    constexpr std::string_view quotas[] = {"cores", "memory", "scratch"};
-    const bool free_name = plain || std::any_of(countables.begin(), countables.end(),
-                                                [&](auto& c) { return c.name == amount.name; });
-    const std::string_view near = free_name               ? std::string_view()
-                                  : amount.name == "gpus" ? std::string_view("gpu")
-                                                          : nearest(amount.name, quotas);
-    if (!near.empty() && near != amount.name) {
-      problems.add(item->key_place, item.path,
-                   fmt::format("nothing is called that; did you mean \"{}\"?", near));
-    } else if (!plain && in_bytes(amount.name)) {
-      Bytes bytes;
-      if (jobfile::read(item, problems, bytes)) amount.count = bytes.value;
-    } else if (plain) {
-      jobfile::read_integer(item, problems, amount.count, 0, 1'000'000'000);
-    } else {
-      jobfile::read_milli(item, problems, amount.count);
-    }
-    out.push_back(std::move(amount));
-  }
-  std::sort(out.begin(), out.end(),
-            [](const NamedCount& a, const NamedCount& b) { return a.name < b.name; });
-}
 
 void read_listen(const MapReader& top, ListenConfig& out) {
   const Field at = top.find("listen");
@@ -131,7 +96,7 @@ void read_node(const MapReader& top, NodeConfig& out) {
   map.get("processes_max", out.processes_max, 16, 4'000'000);
   read_ports(map, out);
   if (const Field named = map.find("resources"))
-    read_amounts(named, top.problems(), false, out.resources);
+    jobfile::read_amounts(named, top.problems(), false, out.resources);
   if (const Field devices = map.find("simulated_devices")) {
     if (!devices.is(Kind::list)) return devices.refuse(top.problems(), "must be a list of maps");
     for (std::size_t i = 0; i < devices->items.size(); ++i)
@@ -147,122 +112,6 @@ void read_users(const MapReader& top, UserConfig& out) {
   map.get("operator_groups", out.operator_groups);
   map.get("uid_min", out.uid_min, 0, 4'000'000'000);
   map.get("root_jobs", out.root_jobs);
-}
-
-void read_tenants(const MapReader& top, const List<NamedCount>& countables, Config& out) {
-  const Field at = top.find("tenants");
-  if (at) {
-    if (!at.is(Kind::list) || at->items.empty())
-      return at.refuse(top.problems(), "must be a list of at least one tenant");
-    out.tenants.clear();
-    for (std::size_t i = 0; i < at->items.size(); ++i) {
-      const Field item = at.child(i);
-      TenantConfig& tenant = out.tenants.emplace_back();
-      const MapReader map(*item.value, item.path, tenant_fields, top.problems());
-      map.require("name");
-      map.get("name", tenant.name);
-      map.get("weight", tenant.weight, 1, 1'000'000);
-      map.get("running_max", tenant.running_max, 0, 1'000'000'000);
-      map.get("submitted_max", tenant.submitted_max, 0, 1'000'000'000);
-      map.get("users", tenant.users);
-      if (const Field quota = map.find("quota"))
-        read_amounts(quota, top.problems(), true, tenant.quota, countables);
-    }
-    out.default_tenant = out.tenants.front().name;
-    std::sort(out.tenants.begin(), out.tenants.end(),
-              [](const TenantConfig& a, const TenantConfig& b) { return a.name < b.name; });
-    for (std::size_t i = 1; i < out.tenants.size(); ++i)
-      if (out.tenants[i].name == out.tenants[i - 1].name)
-        at.refuse(top.problems(), fmt::format("names {} twice", out.tenants[i].name));
-  }
-  top.get("default_tenant", out.default_tenant);
-  const bool known =
-      std::any_of(out.tenants.begin(), out.tenants.end(),
-                  [&](const TenantConfig& tenant) { return tenant.name == out.default_tenant; });
-  if (!known) top.refuse("default_tenant", "names no tenant of this file");
-}
-
-void read_policy(const MapReader& top, Config& out) {
-  if (const Field at = top.find("policy")) {
-    const MapReader map(*at.value, at.path, policy_fields, top.problems());
-    if (const Field name = map.find("name")) {
-      std::size_t which = 0;
-      if (jobfile::read_word(name, top.problems(), core::policy_names(), which))
-        out.policy.name = core::policy_names()[which];
-    }
-    map.get("promises_max", out.policy.promises_max, 0, 10'000);
-    map.get("backfill_depth", out.policy.backfill_depth, 1, 1'000'000);
-    map.get("slice_steps", out.policy.slice_steps, 10, 10'000'000);
-    map.get("backfill", out.policy.backfill);
-    map.get("reserve", out.policy.reserve);
-    map.get("launch_ahead", out.policy.launch_ahead);
-  }
-  if (const Field at = top.find("fair_share")) {
-    const MapReader map(*at.value, at.path, share_fields, top.problems());
-    map.get("half_life", out.usage_half_life);
-    map.get("epoch", out.usage_epoch);
-    if (out.usage_half_life < seconds(1)) map.refuse("half_life", "must be at least 1s");
-    if (out.usage_epoch < seconds(1)) map.refuse("epoch", "must be at least 1s");
-  }
-  if (const Field at = top.find("limits")) {
-    const MapReader map(*at.value, at.path, limit_fields, top.problems());
-    map.get("default_time", out.default_time_limit);
-    if (!is_time_limit(out.default_time_limit))
-      map.refuse("default_time", "more than a century; write unlimited for no limit");
-    map.get("units_per_job", out.units_per_job_max, 1, 10'000'000);
-    map.get("launch_failures", out.launch_failures_max, 1, 1000);
-  }
-}
-
-std::string yaml_quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "\"";
-}
-
-std::string list_of(const std::vector<std::string>& items) {
-  std::string out = "[";
-  for (const auto& item : items) out += (out.size() > 1 ? ", " : "") + yaml_quoted(item);
-  return out + "]";
-}
-
-// As a person would write it, and exact: "24h", "90d", "1h30m", "1s500ms".
-std::string span_of(Span span) {
-  if (span == span_unlimited) return "unlimited";
-  constexpr std::int64_t day_ms = 86'400'000;
-  if (span.value > day_ms && span.value % day_ms == 0)
-    return fmt::format("{}d", span.value / day_ms);
-  constexpr std::pair<std::int64_t, std::string_view> units[] = {
-      {3'600'000, "h"}, {60'000, "m"}, {1000, "s"}, {1, "ms"}};
-  std::string out;
-  std::int64_t left = span.value;
-  for (const auto& [size, letter] : units) {
-    if (left / size > 0) out += fmt::format("{}{}", left / size, letter);
-    left %= size;
-  }
-  return out.empty() ? "0s" : out;
-}
-
-// In the largest unit that is exact: "50G".
-std::string bytes_of(std::int64_t bytes) {
-  constexpr std::string_view units[] = {"", "k", "M", "G", "T", "P"};
-  std::size_t unit = 0;
-  for (; unit + 1 < std::size(units) && bytes != 0 && bytes % 1024 == 0; ++unit) bytes /= 1024;
-  return fmt::format("{}{}", bytes, units[unit]);
-}
-
-std::string amounts_of(const List<NamedCount>& amounts, bool by_resource) {
-  std::string out = "{";
-  for (const auto& amount : amounts) {
-    const std::string value = !by_resource            ? fmt::format("{}", amount.count)
-                              : in_bytes(amount.name) ? bytes_of(amount.count)
-                                                      : format_milli(amount.count);
-    out += fmt::format("{}{}: {}", out.size() > 1 ? ", " : "", yaml_quoted(amount.name), value);
-  }
-  return out + "}";
 }
 
 std::string node_text(const NodeConfig& node) {
@@ -285,31 +134,6 @@ std::string node_text(const NodeConfig& node) {
   return out;
 }
 
-std::string core_text(const Config& core) {
-  std::string out = "tenants:\n";
-  for (const auto& tenant : core.tenants)
-    out += fmt::format(
-        "  - {{name: {}, weight: {}, quota: {}, running_max: {}, submitted_max: {}, users: {}}}\n",
-        yaml_quoted(tenant.name), tenant.weight, amounts_of(tenant.quota, true), tenant.running_max,
-        tenant.submitted_max, list_of(tenant.users));
-  out += fmt::format("default_tenant: {}\n", yaml_quoted(core.default_tenant));
-  const auto& policy = core.policy;
-  out += fmt::format(
-      "policy:\n  name: {}\n  promises_max: {}\n  backfill: {}\n  reserve: {}\n"
-      "  backfill_depth: {}\n  slice_steps: {}\n  launch_ahead: {}\n",
-      yaml_quoted(policy.name), policy.promises_max, policy.backfill, policy.reserve,
-      policy.backfill_depth, policy.slice_steps, span_of(policy.launch_ahead));
-  out += fmt::format("fair_share: {{half_life: {}, epoch: {}}}\n", span_of(core.usage_half_life),
-                     span_of(core.usage_epoch));
-  out += fmt::format("limits: {{default_time: {}, units_per_job: {}, launch_failures: {}}}\n",
-                     span_of(core.default_time_limit), core.units_per_job_max,
-                     core.launch_failures_max);
-  out += fmt::format("finished_keep: {}\ncleanup_bound: {}\ntopology_levels: {}\n",
-                     span_of(core.finished_keep), span_of(core.cleanup_bound),
-                     list_of(core.topology_levels));
-  return out;
-}
-
 }  // namespace
 
 Result<DaemonConfig> read_config(std::string_view yaml, std::string_view file_name) {
@@ -319,7 +143,10 @@ Result<DaemonConfig> read_config(std::string_view yaml, std::string_view file_na
   if (documents.size() > 1)
     return {Errc::invalid, fmt::format("{}: a configuration is one document", file_name)};
   Problems problems(file_name);
-  const MapReader top(documents.front(), "", top_fields, problems);
+  std::vector<std::string_view> fields(std::begin(own_fields), std::end(own_fields));
+  const jobfile::Names shared = jobfile::scheduling_fields();
+  fields.insert(fields.end(), shared.begin(), shared.end());
+  const MapReader top(documents.front(), "", fields, problems);
   top.get("state_directory", out.state_directory);
   if (const Field level = top.find("log_level")) {
     std::size_t which = 0;
@@ -329,14 +156,10 @@ Result<DaemonConfig> read_config(std::string_view yaml, std::string_view file_na
   top.get("archive", out.archive);
   top.get("history_keep", out.history_keep);
   if (out.history_keep < hours(1)) top.refuse("history_keep", "must be at least 1h");
-  top.get("finished_keep", out.core.finished_keep);
-  top.get("cleanup_bound", out.core.cleanup_bound);
-  top.get("topology_levels", out.core.topology_levels);
   read_listen(top, out.listen);
   read_node(top, out.node);
   read_users(top, out.users);
-  read_tenants(top, out.node.resources, out.core);
-  read_policy(top, out.core);
+  jobfile::read_scheduling(top, core::policy_names(), out.node.resources, out.core);
   if (!problems.none()) return problems.error();
   return out;
 }
@@ -357,7 +180,7 @@ std::string config_text(const DaemonConfig& config) {
                      config.users.uid_min, config.users.root_jobs);
   out += fmt::format("snapshot_events: {}\narchive: {}\nhistory_keep: {}\n", config.snapshot_events,
                      config.archive, span_of(config.history_keep));
-  return out + core_text(config.core);
+  return out + jobfile::scheduling_text(config.core);
 }
 
 Result<TcpAddress> tcp_address(const ListenConfig& listen) {

@@ -304,6 +304,7 @@ void Ring::act_on(const EventBody& body, const std::optional<core::AttemptRecord
       if (engine != nullptr && !revokes) engine->end(name, grace);
     });
   } else if (const auto* updated = std::get_if<JobUpdated>(&body)) {
+    next_look_up_ = std::min(next_look_up_, state_.now() + look_up_interval);
     for (const core::AttemptRecord* attempt : state_.live_attempts(updated->job.id))
       leave([engine = engine_of(attempt->allocation), limit = attempt->time_limit,
              name = attempt_name(installation_, attempt->id)] {
@@ -418,20 +419,23 @@ Tick Ring::next_wake() const {
 // core never expires what an engine enforces; only the engine's answer counts.
 void Ring::look_up_overdue(Tick now) {
   if (now < next_look_up_) return;
-  next_look_up_ = now + look_up_interval;
+  const Tick again = now + look_up_interval;
+  next_look_up_ = again;
   if (!silent_.empty() || state_.behind_engines()) return;
+  if (state_.sighted().empty()) next_look_up_ = tick_never;
   for (const auto& [id, sighted] : state_.sighted()) ask_after_leftover(id, sighted);
   for (const auto& [id, attempt] : state_.attempts()) {
-    const bool silent =
-        attempt.state == RunState::configuring && now >= attempt.granted + look_up_interval;
-    if (!silent && now < attempt.latest_end) continue;
+    const bool to_start = attempt.state == RunState::configuring;
+    const Tick due = to_start ? std::min(attempt.granted + look_up_interval, attempt.latest_end)
+                              : attempt.latest_end;
+    next_look_up_ = std::min(next_look_up_, due > now ? due : again);
+    if (due > now) continue;
     Engine* engine = engine_of(attempt.allocation);
     const std::string name = attempt_name(installation_, id);
     leave([engine, name] {
       if (engine != nullptr) engine->look_up(name);
     });
   }
-  if (state_.attempts().empty() && state_.sighted().empty()) next_look_up_ = tick_never;
 }
 
 Engine* Ring::engine_of(const Allocation& allocation) const {

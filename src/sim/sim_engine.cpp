@@ -9,24 +9,23 @@
 #include "model/names.hpp"
 
 namespace busbar::sim {
-namespace {
 
-constexpr Span resync_interval = seconds(25);
-
-}  // namespace
-
-SimEngine::SimEngine(std::string cluster, std::vector<Node> nodes, const World& world,
-                     Agenda& agenda, Faults& faults, Rng rng)
+SimEngine::SimEngine(std::string cluster, std::vector<Node> nodes, const Truths& truths,
+                     Agenda& agenda, Faults& faults, Rng rng, SimEngineOptions options)
     : cluster_(std::move(cluster)),
       nodes_(std::move(nodes)),
       up_(nodes_.size(), true),
-      world_(world),
+      truths_(truths),
       agenda_(agenda),
       faults_(faults),
-      rng_(rng) {}
+      rng_(rng),
+      options_(options) {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) places_.emplace(nodes_[i].name, i);
+}
 
 void SimEngine::open(std::string installation, std::vector<Launch> live, ReportSink sink) {
-  check(installation == "sim123", "another installation");
+  check(installation_.empty() || installation_ == installation, "another installation");
+  installation_ = std::move(installation);
   ++epoch_;
   sink_ = std::move(sink);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
@@ -52,8 +51,12 @@ void SimEngine::open(std::string installation, std::vector<Launch> live, ReportS
       deliver(AttemptSighted{cluster_, process.launch.id, process.phase != Phase::exited},
               Span(20));
   deliver(EngineSynchronised{cluster_}, Span(30));
-  const std::uint64_t epoch = epoch_;
-  agenda_.add(agenda_.now() + resync_interval, [this, epoch] { resync(epoch); });
+  plan_resync();
+}
+
+void SimEngine::plan_resync() {
+  if (options_.resync_interval == span_unlimited) return;
+  agenda_.add(agenda_.now() + options_.resync_interval, [this, epoch = epoch_] { resync(epoch); });
 }
 
 void SimEngine::launch(const Launch& launch) {
@@ -68,6 +71,7 @@ void SimEngine::launch(const Launch& launch) {
   const auto before = processes_.find(launch.after);
   if (before != processes_.end() && before->second.phase != Phase::exited) {
     kept.phase = Phase::staged;
+    ++staged_;
   } else {
     kept.launch.after.clear();
     start(kept);
@@ -77,18 +81,20 @@ void SimEngine::launch(const Launch& launch) {
 
 void SimEngine::start(Process& process) {
   process.phase = Phase::starting;
-  const Truth truth = world_.truth_of(process.launch.id);
+  const Truth truth = truths_.truth_of(process.launch);
   agenda_.add(agenda_.now() + truth.launch_delay,
               [this, name = process.launch.name] { begin(name); });
 }
 
 // What was staged after it starts, or stays staged after the one before.
 void SimEngine::pass_on(const Process& gone) {
+  if (staged_ == 0) return;
   for (auto& [name, process] : processes_) {
     if (process.phase != Phase::staged || process.launch.after != gone.launch.name) continue;
     process.launch.after = gone.launch.after;
     if (!process.launch.after.empty()) continue;
     ++staged_runs_;
+    --staged_;
     start(process);
   }
 }
@@ -97,7 +103,7 @@ void SimEngine::begin(const std::string& name) {
   const auto found = processes_.find(name);
   if (found == processes_.end() || found->second.phase != Phase::starting) return;
   Process& process = found->second;
-  const Truth truth = world_.truth_of(process.launch.id);
+  const Truth truth = truths_.truth_of(process.launch);
   if (process.stopping) return finish(name, {EndCause::stopped, 143, 15, ""});
   if (truth.exit.cause == EndCause::launch_failed) return finish(name, truth.exit);
   process.phase = Phase::running;
@@ -110,10 +116,10 @@ void SimEngine::begin(const std::string& name) {
 }
 
 void SimEngine::foresee_end(const Process& process) {
-  const Truth truth = world_.truth_of(process.launch.id);
+  const Truth truth = truths_.truth_of(process.launch);
   const Tick limit = std::max(process.started + process.launch.time_limit, agenda_.now());
   const Tick end = process.started + truth.run_time;
-  if (end < limit) {
+  if (end <= limit) {
     plan_end(process.launch.name, end, truth.exit);
   } else {
     plan_end(process.launch.name, limit + seconds(1), {EndCause::timed_out, 143, 15, ""});
@@ -121,11 +127,13 @@ void SimEngine::foresee_end(const Process& process) {
 }
 
 void SimEngine::check_alone(const Process& process) {
-  for (const auto& [name, other] : processes_) {
-    if (&other == &process || other.phase != Phase::running) continue;
-    if (other.launch.id.unit == process.launch.id.unit)
-      violation_ = fmt::format("{} and {} run at once", name, process.launch.name);
-  }
+  const auto [other, alone] = running_.emplace(process.launch.id.unit, process.launch.name);
+  if (!alone) violation_ = fmt::format("{} and {} run at once", other->second, process.launch.name);
+}
+
+void SimEngine::stops_running(const Process& process) {
+  const auto found = running_.find(process.launch.id.unit);
+  if (found != running_.end() && found->second == process.launch.name) running_.erase(found);
 }
 
 void SimEngine::plan_end(const std::string& name, Tick at, Exit exit) {
@@ -142,6 +150,8 @@ void SimEngine::finish(const std::string& name, Exit exit) {
   Process& process = processes_.at(name);
   if (process.phase == Phase::exited) return;
   if (process.phase == Phase::running) process.usage.wall_time = agenda_.now() - process.started;
+  if (process.phase == Phase::staged) --staged_;
+  stops_running(process);
   process.phase = Phase::exited;
   process.exit = std::move(exit);
   tell(name);
@@ -188,7 +198,7 @@ void SimEngine::look_up(const std::string& attempt_name) {
   if (processes_.contains(attempt_name)) return tell(attempt_name);
   // With a machine down nobody can be certain that it does not run there.
   if (std::find(up_.begin(), up_.end(), false) != up_.end()) return;
-  const auto id = parse_attempt_name("sim123", attempt_name);
+  const auto id = parse_attempt_name(installation_, attempt_name);
   check(id.ok(), "a name that is not ours");
   report(AttemptAbsent{*id});
 }
@@ -227,7 +237,7 @@ void SimEngine::tell(const std::string& name) {
 }
 
 void SimEngine::report(Command command) {
-  if (!faults_.on) return deliver(std::move(command), Span(5));
+  if (!faults_.on) return deliver(std::move(command), options_.report_delay);
   if (rng_.below(1000) < faults_.lost) return;
   const bool late = rng_.below(1000) < faults_.late;
   const auto span = static_cast<std::uint64_t>(late ? faults_.late_max.value : 50);
@@ -250,7 +260,7 @@ void SimEngine::resync(std::uint64_t epoch) {
     return faults_.on && entry.second.phase == Phase::exited && rng_.below(1000) < faults_.forget;
   });
   for (const auto& [name, process] : processes_) tell(name);
-  agenda_.add(agenda_.now() + resync_interval, [this, epoch] { resync(epoch); });
+  plan_resync();
 }
 
 void SimEngine::lose_node(std::size_t which, Span down) {
@@ -262,6 +272,8 @@ void SimEngine::lose_node(std::size_t which, Span down) {
     const bool there = std::any_of(claims.begin(), claims.end(), [&](const LaunchClaim& claim) {
       return claim.node_name == lost;
     });
+    if (there && it->second.phase == Phase::staged) --staged_;
+    if (there) stops_running(it->second);
     it = there ? processes_.erase(it) : std::next(it);
   }
   deliver(NodeUnreachable{cluster_, lost}, seconds(2));
@@ -273,8 +285,8 @@ void SimEngine::lose_node(std::size_t which, Span down) {
 }
 
 void SimEngine::lose_node(const std::string& name, Span down) {
-  for (std::size_t i = 0; i < nodes_.size(); ++i)
-    if (nodes_[i].name == name) lose_node(i, down);
+  const auto found = places_.find(name);
+  if (found != places_.end()) lose_node(found->second, down);
 }
 
 void SimEngine::maybe_crash(const char* where) {
@@ -282,9 +294,8 @@ void SimEngine::maybe_crash(const char* where) {
 }
 
 bool SimEngine::node_up(const std::string& name) const {
-  for (std::size_t i = 0; i < nodes_.size(); ++i)
-    if (nodes_[i].name == name) return up_[i];
-  return false;
+  const auto found = places_.find(name);
+  return found != places_.end() && up_[found->second];
 }
 
 }  // namespace busbar::sim

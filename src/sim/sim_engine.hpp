@@ -1,6 +1,6 @@
-// The Engine's twin: runs attempts by the World's truth and reports through a network that loses,
-// doubles and delays. It outlives the loop, as processes do, and keeps every exit until it is
-// acknowledged.
+// The Engine's twin: runs attempts by what truly happens to them and reports through a network that
+// loses, doubles and delays. It outlives the loop, as processes do, and keeps every exit until it
+// is acknowledged.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +13,19 @@
 #include "ports/engine.hpp"
 #include "sim/agenda.hpp"
 #include "sim/faults.hpp"
-#include "sim/world.hpp"
+#include "sim/truth.hpp"
 
 namespace busbar::sim {
 
+struct SimEngineOptions {
+  Span report_delay = Span(5);         // where no fault makes it longer
+  Span resync_interval = seconds(25);  // everything is told again; span_unlimited: never
+};
+
 class SimEngine : public Engine {
  public:
-  SimEngine(std::string cluster, std::vector<Node> nodes, const World& world, Agenda& agenda,
-            Faults& faults, Rng rng);
+  SimEngine(std::string cluster, std::vector<Node> nodes, const Truths& truths, Agenda& agenda,
+            Faults& faults, Rng rng, SimEngineOptions options = {});
 
   std::string cluster() const override { return cluster_; }
   EngineCapabilities capabilities() const override { return {}; }
@@ -66,9 +71,11 @@ class SimEngine : public Engine {
   void finish(const std::string& name, Exit exit);
   void plan_end(const std::string& name, Tick at, Exit exit);
   void check_alone(const Process& process);
+  void stops_running(const Process& process);
   void tell(const std::string& name);
   void report(Command command);
   void deliver(Command command, Span delay);
+  void plan_resync();
   void resync(std::uint64_t epoch);
   void maybe_crash(const char* where);
   bool node_up(const std::string& name) const;
@@ -76,11 +83,16 @@ class SimEngine : public Engine {
   std::string cluster_;
   std::vector<Node> nodes_;
   std::vector<bool> up_;
-  const World& world_;
+  std::map<std::string, std::size_t, std::less<>> places_;  // by name, in nodes_
+  const Truths& truths_;
   Agenda& agenda_;
   Faults& faults_;
   Rng rng_;
+  SimEngineOptions options_;
+  std::string installation_;
   std::map<std::string, Process> processes_;
+  std::map<UnitId, std::string> running_;
+  std::size_t staged_ = 0;       // of the processes
   std::set<std::string> begun_;  // names whose attempt reached its first instruction
   ReportSink sink_;
   std::uint64_t epoch_ = 0;  // counts openings: reports of an earlier loop never arrive

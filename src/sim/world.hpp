@@ -1,30 +1,22 @@
-// The truth of a simulation: what really happens to an attempt, and what cluster there is. A type
-// of its own: no policy and no core can see it.
+// The truth of a seeded simulation: what really happens to an attempt, and what cluster there is.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "model/attempt.hpp"
 #include "model/config.hpp"
 #include "model/node.hpp"
+#include "sim/truth.hpp"
 
 namespace busbar::sim {
 
-struct Truth {
-  Span run_time;
-  Exit exit;          // how it ends when nobody stops it
-  Span ready_after;   // when a probe would succeed
-  Span launch_delay;  // from launch to the first instruction
-};
-
-class World {
+class World : public Truths {
  public:
   // `stretch` times as long runs every attempt: another truth about the same cluster.
   explicit World(std::uint64_t seed, std::int64_t stretch = 1) : seed_(seed), stretch_(stretch) {}
 
-  // A pure function of (seed, attempt): asking twice gives the same answer.
   Truth truth_of(const AttemptId& attempt) const;
+  Truth truth_of(const Launch& launch) const override { return truth_of(launch.id); }
   std::vector<Node> make_nodes() const;
   Config make_config() const;
 

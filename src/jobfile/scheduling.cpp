@@ -1,0 +1,160 @@
+#include "jobfile/scheduling.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "jobfile/yaml_text.hpp"
+#include "model/job.hpp"
+
+namespace busbar::jobfile {
+namespace {
+
+using yaml::Kind;
+
+constexpr std::string_view top_fields[] = {"tenants",       "default_tenant", "policy",
+                                           "fair_share",    "limits",         "finished_keep",
+                                           "cleanup_bound", "topology_levels"};
+constexpr std::string_view tenant_fields[] = {"name",        "weight",        "quota",
+                                              "running_max", "submitted_max", "users"};
+constexpr std::string_view policy_fields[] = {
+    "name", "promises_max", "backfill", "reserve", "backfill_depth", "slice_steps", "launch_ahead"};
+constexpr std::string_view share_fields[] = {"half_life", "epoch"};
+constexpr std::string_view limit_fields[] = {"default_time", "units_per_job", "launch_failures"};
+
+void read_tenants(const MapReader& top, const List<NamedCount>& countables, Config& out) {
+  const Field at = top.find("tenants");
+  if (at) {
+    if (!at.is(Kind::list) || at->items.empty())
+      return at.refuse(top.problems(), "must be a list of at least one tenant");
+    out.tenants.clear();
+    for (std::size_t i = 0; i < at->items.size(); ++i) {
+      const Field item = at.child(i);
+      TenantConfig& tenant = out.tenants.emplace_back();
+      const MapReader map(*item.value, item.path, tenant_fields, top.problems());
+      map.require("name");
+      map.get("name", tenant.name);
+      map.get("weight", tenant.weight, 1, 1'000'000);
+      map.get("running_max", tenant.running_max, 0, 1'000'000'000);
+      map.get("submitted_max", tenant.submitted_max, 0, 1'000'000'000);
+      map.get("users", tenant.users);
+      if (const Field quota = map.find("quota"))
+        read_amounts(quota, top.problems(), true, tenant.quota, countables);
+    }
+    out.default_tenant = out.tenants.front().name;
+    std::sort(out.tenants.begin(), out.tenants.end(),
+              [](const TenantConfig& a, const TenantConfig& b) { return a.name < b.name; });
+    for (std::size_t i = 1; i < out.tenants.size(); ++i)
+      if (out.tenants[i].name == out.tenants[i - 1].name)
+        at.refuse(top.problems(), fmt::format("names {} twice", out.tenants[i].name));
+  }
+  top.get("default_tenant", out.default_tenant);
+  const bool known =
+      std::any_of(out.tenants.begin(), out.tenants.end(),
+                  [&](const TenantConfig& tenant) { return tenant.name == out.default_tenant; });
+  if (!known) top.refuse("default_tenant", "names no tenant of this file");
+}
+
+void read_policy(const MapReader& top, Names policy_names, Config& out) {
+  if (const Field at = top.find("policy")) {
+    const MapReader map(*at.value, at.path, policy_fields, top.problems());
+    if (const Field name = map.find("name")) {
+      std::size_t which = 0;
+      if (read_word(name, top.problems(), policy_names, which))
+        out.policy.name = policy_names[which];
+    }
+    map.get("promises_max", out.policy.promises_max, 0, 10'000);
+    map.get("backfill_depth", out.policy.backfill_depth, 1, 1'000'000);
+    map.get("slice_steps", out.policy.slice_steps, 10, 10'000'000);
+    map.get("backfill", out.policy.backfill);
+    map.get("reserve", out.policy.reserve);
+    map.get("launch_ahead", out.policy.launch_ahead);
+  }
+  if (const Field at = top.find("fair_share")) {
+    const MapReader map(*at.value, at.path, share_fields, top.problems());
+    map.get("half_life", out.usage_half_life);
+    map.get("epoch", out.usage_epoch);
+    if (out.usage_half_life < seconds(1)) map.refuse("half_life", "must be at least 1s");
+    if (out.usage_epoch < seconds(1)) map.refuse("epoch", "must be at least 1s");
+  }
+  if (const Field at = top.find("limits")) {
+    const MapReader map(*at.value, at.path, limit_fields, top.problems());
+    map.get("default_time", out.default_time_limit);
+    if (!is_time_limit(out.default_time_limit))
+      map.refuse("default_time", "more than a century; write unlimited for no limit");
+    map.get("units_per_job", out.units_per_job_max, 1, 10'000'000);
+    map.get("launch_failures", out.launch_failures_max, 1, 1000);
+  }
+}
+
+}  // namespace
+
+Names scheduling_fields() { return top_fields; }
+
+void read_amounts(const Field& field, Problems& problems, bool by_resource, List<NamedCount>& out,
+                  const List<NamedCount>& countables) {
+  if (!field.is(Kind::map)) return field.refuse(problems, "must be a map of names to amounts");
+  out.clear();
+  for (std::size_t i = 0; i < field->items.size(); ++i) {
+    const Field item = field.child(i);
+    NamedCount amount{item->key, 0};
+    const bool plain = !by_resource;
+    constexpr std::string_view quotas[] = {"cores", "memory", "scratch"};
+    const bool free_name = plain || std::any_of(countables.begin(), countables.end(),
+                                                [&](auto& c) { return c.name == amount.name; });
+    const std::string_view near = free_name               ? std::string_view()
+                                  : amount.name == "gpus" ? std::string_view("gpu")
+                                                          : nearest(amount.name, quotas);
+    if (!near.empty() && near != amount.name) {
+      problems.add(item->key_place, item.path,
+                   fmt::format("nothing is called that; did you mean \"{}\"?", near));
+    } else if (!plain && in_bytes(amount.name)) {
+      Bytes bytes;
+      if (read(item, problems, bytes)) amount.count = bytes.value;
+    } else if (plain) {
+      read_integer(item, problems, amount.count, 0, 1'000'000'000);
+    } else {
+      read_milli(item, problems, amount.count);
+    }
+    out.push_back(std::move(amount));
+  }
+  std::sort(out.begin(), out.end(),
+            [](const NamedCount& a, const NamedCount& b) { return a.name < b.name; });
+}
+
+void read_scheduling(const MapReader& top, Names policy_names, const List<NamedCount>& countables,
+                     Config& out) {
+  top.get("finished_keep", out.finished_keep);
+  top.get("cleanup_bound", out.cleanup_bound);
+  top.get("topology_levels", out.topology_levels);
+  read_tenants(top, countables, out);
+  read_policy(top, policy_names, out);
+}
+
+std::string scheduling_text(const Config& config) {
+  std::string out = "tenants:\n";
+  for (const auto& tenant : config.tenants)
+    out += fmt::format(
+        "  - {{name: {}, weight: {}, quota: {}, running_max: {}, submitted_max: {}, users: {}}}\n",
+        yaml_quoted(tenant.name), tenant.weight, amounts_of(tenant.quota, true), tenant.running_max,
+        tenant.submitted_max, list_of(tenant.users));
+  out += fmt::format("default_tenant: {}\n", yaml_quoted(config.default_tenant));
+  const auto& policy = config.policy;
+  out += fmt::format(
+      "policy:\n  name: {}\n  promises_max: {}\n  backfill: {}\n  reserve: {}\n"
+      "  backfill_depth: {}\n  slice_steps: {}\n  launch_ahead: {}\n",
+      yaml_quoted(policy.name), policy.promises_max, policy.backfill, policy.reserve,
+      policy.backfill_depth, policy.slice_steps, span_of(policy.launch_ahead));
+  out += fmt::format("fair_share: {{half_life: {}, epoch: {}}}\n", span_of(config.usage_half_life),
+                     span_of(config.usage_epoch));
+  out += fmt::format("limits: {{default_time: {}, units_per_job: {}, launch_failures: {}}}\n",
+                     span_of(config.default_time_limit), config.units_per_job_max,
+                     config.launch_failures_max);
+  out += fmt::format("finished_keep: {}\ncleanup_bound: {}\ntopology_levels: {}\n",
+                     span_of(config.finished_keep), span_of(config.cleanup_bound),
+                     list_of(config.topology_levels));
+  return out;
+}
+
+}  // namespace busbar::jobfile

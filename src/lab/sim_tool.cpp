@@ -1,0 +1,206 @@
+#include "lab/sim_tool.hpp"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <ostream>
+#include <utility>
+#include <vector>
+
+#include "base/text.hpp"
+#include "base/units.hpp"
+#include "lab/cluster_file.hpp"
+#include "lab/journal_tool.hpp"
+#include "sim/replay/replay.hpp"
+#include "sim/replay/summary.hpp"
+#include "sim/trace/swf.hpp"
+
+namespace busbar::lab {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uintmax_t file_bytes_max = std::uintmax_t{4} << 30;
+constexpr std::uint64_t seeds_max = 1000;
+
+double seconds_since(Clock::time_point from) {
+  return std::chrono::duration<double>(Clock::now() - from).count();
+}
+
+std::uint64_t peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+Result<std::string> read_text(const std::string& path) {
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(path, error);
+  if (error) return {Errc::not_found, fmt::format("{}: {}", path, error.message())};
+  if (size > file_bytes_max)
+    return {Errc::invalid,
+            fmt::format("{}: larger than {}", path,
+                        format_bytes(Bytes(static_cast<std::int64_t>(file_bytes_max))))};
+  std::string text(size, '\0');
+  std::ifstream file(path, std::ios::binary);
+  if (!file.read(text.data(), static_cast<std::streamsize>(size)))
+    return {Errc::unavailable, fmt::format("{}: cannot be read", path)};
+  return text;
+}
+
+Result<Ok> write_text(const fs::path& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << text;
+  file.close();
+  if (!file) return {Errc::unavailable, fmt::format("{}: cannot be written", path.string())};
+  return Ok{};
+}
+
+// "3", "1-10".
+Result<std::pair<std::uint64_t, std::uint64_t>> parse_seeds(const std::string& text) {
+  const std::size_t dash = text.find('-');
+  const auto first = parse_count(text.substr(0, dash));
+  const auto last = dash == std::string::npos ? first : parse_count(text.substr(dash + 1));
+  if (!first.ok() || !last.ok() || *last < *first ||
+      static_cast<std::uint64_t>(*last - *first) >= seeds_max)
+    return {Errc::invalid,
+            fmt::format("--seeds \"{}\": write a number, or a range of at most {} such "
+                        "as 1-10",
+                        printable(text), seeds_max)};
+  return std::pair(static_cast<std::uint64_t>(*first), static_cast<std::uint64_t>(*last));
+}
+
+constexpr std::string_view formats[] = {"swf"};
+
+Result<sim::Trace> read_workload(const SimulationOrder& order) {
+  std::string format = order.format;
+  if (format.empty()) format = lower(fs::path(order.workload).extension().string());
+  if (format.starts_with('.')) format.erase(0, 1);
+  BUSBAR_TRY(text, read_text(order.workload));
+  if (format == "swf") return sim::read_swf(text, order.workload);
+  return {Errc::invalid,
+          fmt::format("{}: the end of its name does not say which format it has; add "
+                      "--format with one of: {}",
+                      order.workload, fmt::join(formats, ", "))};
+}
+
+struct Inputs {
+  sim::Cluster cluster;
+  Config config;
+  sim::Trace trace;
+  std::uint64_t first_seed = 1, last_seed = 1;
+  Span until = span_unlimited;
+};
+
+Result<Inputs> read_inputs(const SimulationOrder& order) {
+  Inputs in;
+  BUSBAR_TRY(seeds, parse_seeds(order.seeds));
+  std::tie(in.first_seed, in.last_seed) = seeds;
+  if (!order.until.empty()) {
+    BUSBAR_TRY(until, parse_span(order.until));
+    in.until = until;
+  }
+  BUSBAR_TRY(cluster_text, read_text(order.cluster));
+  BUSBAR_TRY(cluster, read_cluster(cluster_text, order.cluster));
+  in.cluster = std::move(cluster);
+  std::string policy_text = "{}";
+  if (!order.policy.empty()) {
+    BUSBAR_TRY(text, read_text(order.policy));
+    policy_text = std::move(text);
+  }
+  BUSBAR_TRY(config, read_policy(policy_text, order.policy));
+  in.config = std::move(config);
+  BUSBAR_TRY(trace, read_workload(order));
+  in.trace = std::move(trace);
+  if (order.jobs > 0 && order.jobs < in.trace.jobs.size()) in.trace.jobs.resize(order.jobs);
+  if (in.trace.jobs.empty())
+    return {Errc::invalid, fmt::format("{}: there is no job in it", order.workload)};
+  return in;
+}
+
+void tell_progress(std::ostream& trouble, const sim::ReplayProgress& at, Clock::time_point from) {
+  const double passed = std::max(seconds_since(from), 1e-3);
+  const double rate = static_cast<double>(at.ended) / passed;
+  const double left = static_cast<double>(at.jobs - at.ended) / std::max(rate, 1e-3);
+  trouble << fmt::format("\r  {} of {} jobs, {:.0f} jobs/s, {:.0f} s left    ", at.ended, at.jobs,
+                         rate, left)
+          << std::flush;
+}
+
+Result<sim::Summary> run_seed(const SimulationOrder& order, const Inputs& in, std::uint64_t seed,
+                              const fs::path& folder, std::ostream& trouble) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return {Errc::unavailable, fmt::format("{}: {}", folder.string(), error.message())};
+  const auto from = Clock::now();
+  sim::ReplayOptions options;
+  options.seed = seed;
+  options.until = in.until;
+  if (order.progress)
+    options.report = [&](const sim::ReplayProgress& at) { tell_progress(trouble, at, from); };
+  BUSBAR_TRY(result, sim::replay(in.cluster, in.config, in.trace, options));
+  if (order.progress) trouble << "\r" << std::string(60, ' ') << "\r";
+  sim::Summary summary = sim::summarise(in.cluster, in.trace, result);
+  summary.wall_s = seconds_since(from);
+  summary.decisions_per_s = static_cast<double>(result.decisions) / std::max(summary.wall_s, 1e-6);
+  summary.peak_memory_bytes = peak_memory_bytes();
+  BUSBAR_TRY_OK(write_text(folder / "summary.json", sim::summary_json(summary)));
+  BUSBAR_TRY_OK(write_text(folder / "jobs.csv", sim::jobs_csv(in.trace, result)));
+  BUSBAR_TRY_OK(write_text(folder / "cycles.csv", sim::cycles_csv(result)));
+  return summary;
+}
+
+std::string cell(const std::optional<double>& value) {
+  return value ? fmt::format("{:.2f}", *value) : "-";
+}
+
+constexpr std::string_view table = "{:>6} {:>9} {:>9} {:>8} {:>12} {:>12} {:>10} {:>7} {:>7}  {}\n";
+
+void print_row(std::uint64_t seed, const sim::Summary& summary, std::ostream& out) {
+  std::optional<double> utilization = summary.utilization;
+  if (utilization) *utilization *= 100;
+  out << fmt::format(table, seed, summary.jobs, summary.completed, summary.refused,
+                     cell(summary.wait_mean_s), cell(summary.wait_max_s), cell(summary.bsld_mean),
+                     cell(utilization), cell(summary.gpu_allocated_pct),
+                     fmt::format("{:016x}", summary.journal_hash));
+}
+
+// As it is written, in one line.
+std::string json_line(std::string json) {
+  std::erase(json, '\n');
+  return json + "\n";
+}
+
+Result<Ok> run_all(const SimulationOrder& order, std::ostream& out, std::ostream& trouble) {
+  BUSBAR_TRY(in, read_inputs(order));
+  for (const auto& remark : in.trace.remarks) trouble << "busbar: " << remark << "\n";
+  if (!order.json)
+    out << fmt::format(table, "SEED", "JOBS", "COMPLETED", "REFUSED", "MEAN WAIT s", "MAX WAIT s",
+                       "MEAN BSLD", "UTIL %", "GPU %", "JOURNAL");
+  for (std::uint64_t seed = in.first_seed; seed <= in.last_seed; ++seed) {
+    fs::path folder = order.out;
+    if (in.first_seed != in.last_seed) folder /= fmt::format("seed-{}", seed);
+    BUSBAR_TRY(summary, run_seed(order, in, seed, folder, trouble));
+    if (order.json)
+      out << json_line(sim::summary_json(summary));
+    else
+      print_row(seed, summary, out);
+  }
+  if (!order.json) out << "written to " << order.out << "\n";
+  return Ok{};
+}
+
+}  // namespace
+
+int run_simulation(const SimulationOrder& order, std::ostream& out, std::ostream& trouble) {
+  const auto done = run_all(order, out, trouble);
+  if (done.ok()) return exit_fine;
+  trouble << "busbar: " << done.error().text << "\n";
+  return exit_usage;
+}
+
+}  // namespace busbar::lab

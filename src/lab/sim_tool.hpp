@@ -1,0 +1,30 @@
+// The `sim` commands of busbar-lab; docs/simulate.md shows them at work.
+//
+// Shape    as journal_tool.hpp: each returns an exit code; what was asked for goes to `out`,
+//          sentences about trouble and progress on long work to `trouble`.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+
+namespace busbar::lab {
+
+struct SimulationOrder {
+  std::string cluster;  // files
+  std::string workload;
+  std::string policy;  // "": the default policy
+  std::string format;  // of the workload; "": by the end of its name
+  std::string seeds = "1";
+  std::string until;       // from the beginning of the workload; "": to the end
+  std::uint64_t jobs = 0;  // at most so many, the first ones; 0: all
+  std::string out;         // folder
+  bool json = false;       // summaries as lines of JSON, no table
+  bool progress = false;   // tell how far it is
+};
+
+// Writes summary.json, jobs.csv and cycles.csv into the folder, of several seeds into seed-N below
+// it, and prints the summary as a table.
+int run_simulation(const SimulationOrder& order, std::ostream& out, std::ostream& trouble);
+
+}  // namespace busbar::lab

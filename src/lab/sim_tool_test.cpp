@@ -1,0 +1,174 @@
+// busbar-lab sim, as somebody types it: files in a folder, a table and files out.
+#include "lab/sim_tool.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "lab/cluster_file.hpp"
+#include "lab/journal_tool.hpp"
+
+namespace busbar::lab {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(ClusterFile, KindsBecomeNodesInPartsOfTheirOwn) {
+  const auto cluster = read_cluster(
+      "topology_levels: [row, rack]\n"
+      "nodes:\n"
+      "  - {name: a, count: 5, cores: 96, memory: 1T, gpus: H100:4, gpu_memory: 80G,\n"
+      "     link_domain_size: 2, features: [fast, ib], parts: {row: 4, rack: 2}}\n"
+      "  - {name: b, cores: 0.5, parts: {row: 1, rack: 1}}\n",
+      "c.yaml");
+  ASSERT_TRUE(cluster.ok()) << cluster.error().text;
+  ASSERT_EQ(cluster->nodes.size(), 6U);
+  const Node& third = cluster->nodes[2];
+  EXPECT_EQ(third.name, "a3");
+  EXPECT_EQ(third.topology, (std::vector<std::string>{"row1", "rack2"}));
+  EXPECT_EQ(third.cores, whole_cores(96));
+  ASSERT_EQ(third.devices.size(), 4U);
+  EXPECT_EQ(third.devices[3].model, "H100");
+  EXPECT_EQ(third.devices[3].memory, gibibytes(80));
+  EXPECT_EQ(third.devices[1].link_domain, 1U);
+  EXPECT_EQ(third.devices[2].link_domain, 2U);
+  EXPECT_EQ(cluster->nodes[4].topology, (std::vector<std::string>{"row2", "rack3"}));
+  EXPECT_EQ(cluster->nodes[5].name, "b");
+  EXPECT_EQ(cluster->nodes[5].cores, MilliCores(500));
+  EXPECT_EQ(cluster->nodes[5].topology, (std::vector<std::string>{"row3", "rack4"}));
+}
+
+TEST(ClusterFile, WhatIsWrongIsSaidWithItsPlace) {
+  const struct {
+    const char* yaml;
+    const char* sentence;
+  } rows[] = {
+      {"{}", "nodes"},
+      {"nodes: []", "c.yaml:1:8: nodes: must be a list of at least one kind of node"},
+      {"nodes:\n  - {cores: 4}", "c.yaml:2:5: nodes[0]"},
+      {"nodes:\n  - {name: n, cores: 0}", "nodes[0].cores: must be more than 0"},
+      {"nodes:\n  - {name: n, cores: 1, gpus: 8}",
+       "nodes[0].gpus: write a model and up to 1024 devices, such as H100:8"},
+      {"topology_levels: [rack]\nnodes:\n  - {name: n, cores: 1, parts: {row: 2}}",
+       "nodes[0].parts.row: is not among topology_levels"},
+      {"nodes:\n  - {name: n, cores: 1}\n  - {name: n, cores: 2}", "names two nodes n"},
+      {"nodes:\n  - {name: n, cores: 1, coers: 2}", "did you mean"},
+  };
+  for (const auto& row : rows) {
+    const auto cluster = read_cluster(row.yaml, "c.yaml");
+    ASSERT_FALSE(cluster.ok()) << row.yaml;
+    EXPECT_NE(cluster.error().text.find(row.sentence), std::string::npos) << cluster.error().text;
+  }
+}
+
+TEST(PolicyFile, IsReadInTheWordsOfTheDaemon) {
+  const auto config = read_policy(
+      "policy: {promises_max: 3}\ntenants: [{name: a, weight: 300}, {name: b}]\n", "p.yaml");
+  ASSERT_TRUE(config.ok()) << config.error().text;
+  EXPECT_EQ(config->policy.promises_max, 3U);
+  EXPECT_EQ(config->tenants.size(), 2U);
+  EXPECT_EQ(config->default_tenant, "a");
+  EXPECT_EQ(config->cleanup_bound, Span(0));
+  const auto wrong = read_policy("policy: {name: fastest}\n", "p.yaml");
+  ASSERT_FALSE(wrong.ok());
+  EXPECT_NE(wrong.error().text.find("p.yaml:1:16: policy.name"), std::string::npos)
+      << wrong.error().text;
+}
+
+class SimTool : public ::testing::Test {
+ protected:
+  SimTool() {
+    char name[] = "/tmp/busbar-sim-XXXXXX";
+    folder_ = mkdtemp(name);
+    write("c.yaml", "nodes: [{name: n, cores: 4}]\n");
+    write("w.swf",
+          "; three jobs\n"
+          "1 0 -1 100 4 -1 -1 4 100 -1 1 1 1 -1 -1 -1 -1 -1\n"
+          "2 0 -1 50 4 -1 -1 4 100 -1 1 2 1 -1 -1 -1 -1 -1\n"
+          "3 0 -1 50 9 -1 -1 9 100 -1 1 2 1 -1 -1 -1 -1 -1\n");
+  }
+  ~SimTool() override { fs::remove_all(folder_); }
+
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name) << text;
+  }
+  std::string text_of(const fs::path& name) {
+    std::stringstream text;
+    text << std::ifstream(folder_ / name).rdbuf();
+    return text.str();
+  }
+  int lab(std::vector<std::string> words) {
+    std::vector<std::string> all = {"busbar-lab",  "sim",          "run",
+                                    "--cluster",   path("c.yaml"), "--workload",
+                                    path("w.swf"), "--out",        path("out")};
+    all.insert(all.end(), words.begin(), words.end());
+    std::vector<const char*> pointers;
+    for (const auto& word : all) pointers.push_back(word.c_str());
+    std::ostringstream out;
+    std::ostringstream trouble;
+    const int code = run_lab(static_cast<int>(pointers.size()), pointers.data(), out, trouble);
+    out_ = out.str();
+    trouble_ = trouble.str();
+    return code;
+  }
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  fs::path folder_;
+  std::string out_, trouble_;
+};
+
+TEST_F(SimTool, WritesItsFilesAndPrintsATable) {
+  ASSERT_EQ(lab({}), exit_fine) << trouble_;
+  EXPECT_NE(out_.find("MEAN BSLD"), std::string::npos);
+  EXPECT_NE(out_.find("written to " + path("out")), std::string::npos);
+  const auto summary = nlohmann::json::parse(text_of("out/summary.json"));
+  EXPECT_EQ(summary["jobs"], 3);
+  EXPECT_EQ(summary["completed"], 2);
+  EXPECT_EQ(summary["refused"], 1);
+  EXPECT_EQ(summary["wait_max_s"], 100);
+  const std::string jobs = text_of("out/jobs.csv");
+  EXPECT_NE(jobs.find("\n2,user2,,4,0.000,100.000,150.000,100.000,50.000,3.0000,COMPLETED,1,0,"),
+            std::string::npos)
+      << jobs;
+  EXPECT_NE(jobs.find(",REFUSED,"), std::string::npos) << jobs;
+  EXPECT_TRUE(text_of("out/cycles.csv").starts_with("at_s,starts,waiting,running,cores_busy\n"));
+}
+
+TEST_F(SimTool, EachSeedHasAFolderAndJsonIsALineEach) {
+  ASSERT_EQ(lab({"--seeds", "3-4", "--json"}), exit_fine) << trouble_;
+  std::istringstream lines(out_);
+  std::string line;
+  int count = 0;
+  for (; std::getline(lines, line); ++count) EXPECT_EQ(nlohmann::json::parse(line)["jobs"], 3);
+  EXPECT_EQ(count, 2);
+  EXPECT_TRUE(fs::exists(folder_ / "out/seed-3/summary.json"));
+  EXPECT_TRUE(fs::exists(folder_ / "out/seed-4/jobs.csv"));
+}
+
+TEST_F(SimTool, WhatCannotBeReadIsSaidAndNothingIsWritten) {
+  write("p.yaml", "policy: {promises_max: many}\n");
+  write("w.txt", "");
+  const struct {
+    std::vector<std::string> words;
+    std::string sentence;
+  } rows[] = {
+      {{"--policy", path("none.yaml")}, path("none.yaml") + ": No such file"},
+      {{"--policy", path("p.yaml")}, path("p.yaml") + ":1:24: policy.promises_max"},
+      {{"--seeds", "9-2"}, "--seeds \"9-2\": write a number, or a range"},
+      {{"--until", "soon"}, "soon"},
+      {{"--format", "xyz"}, "add --format with one of: swf"},
+      {{"--jobs", "-1"}, "sim run: "},
+  };
+  for (const auto& row : rows) {
+    EXPECT_EQ(lab(row.words), exit_usage);
+    EXPECT_NE(trouble_.find(row.sentence), std::string::npos) << trouble_;
+    EXPECT_FALSE(fs::exists(folder_ / "out")) << row.sentence;
+  }
+}
+
+}  // namespace
+}  // namespace busbar::lab
