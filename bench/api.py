@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The API under load: a page of 50 out of 100,000 jobs on 50 connections, while work is scheduled.
 
-Bars: at least 3,000 requests/s with p99 <= 25 ms (wrk, as fast as it can); and with the load held
+Bars: at least 3,000 requests/s with p99 <= 25 ms (wrk, as fast as it can, while arrays of
+/bin/true run one after another); and with the load held
 at 1,000 requests/s, scheduling slows down by at most 10 %: tasks of an array from submit to
 recorded end, beside the same array without any load in the same round.
 """
@@ -12,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -64,6 +66,28 @@ def tasks_per_s(own):
     return TASKS / (time.perf_counter() - begin)
 
 
+class Scheduling:
+    """While it is entered tasks of /bin/true are started and ended, array after array."""
+
+    def __init__(self, own):
+        self.own = own
+        self.over = threading.Event()
+
+    def go_on(self):
+        while not self.over.is_set():
+            tasks_per_s(self.own)
+
+    def __enter__(self):
+        self.over.clear()
+        self.thread = threading.Thread(target=self.go_on)
+        self.thread.start()
+        time.sleep(0.5)
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
 class SteadyLoad:
     """While it is entered the page is asked for at 1,000 requests/s."""
 
@@ -101,7 +125,8 @@ def main():
         steady = SteadyLoad(url, authorization)
 
         def requests():
-            rate, late_ms = wrk(url, authorization)
+            with Scheduling(own):
+                rate, late_ms = wrk(url, authorization)
             p99.append(late_ms)
             return rate
 

@@ -40,6 +40,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=measure.ROUNDS_MIN)
     parser.add_argument("--nodes", type=int, default=10_000)
     parser.add_argument("--units", type=int, default=100_000)
+    parser.add_argument("--peers", action="store_true", help="no peer is measured here")
     options = parser.parse_args()
     facts = measure.machine()
     rows = [one_round(1 + number, options) for number in range(options.rounds)]

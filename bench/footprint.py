@@ -80,9 +80,10 @@ def restart_s(arrays, tasks):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench footprint", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=measure.ROUNDS_MIN)
     parser.add_argument("--arrays", type=int, default=20)
     parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--peers", action="store_true", help="no peer is measured here")
     options = parser.parse_args()
     facts = measure.machine()
     bytes_held = counted()

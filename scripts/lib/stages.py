@@ -21,6 +21,7 @@ DEV = ROOT / "build" / "dev"
 # The system's interpreter, whose packages scripts/setup installs, before any other in PATH.
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
 KILL_TEST = ROOT / "tests" / "e2e" / "kill_test.py"
+FAULTS_TEST = ROOT / "tests" / "e2e" / "faults_test.py"
 # Long tests of tests/ carry one of these labels and have a stage of their own.
 STAGE_LABELS = "^(docs|tidy|e2e|long)$"
 ASAN_LIBRARIES = ["base", "model", "match", "core", "store", "sim", "shim", "engine_local"]

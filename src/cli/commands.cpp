@@ -136,7 +136,7 @@ void add_following(Tree& t) {
   logs->add_flag("-f,--follow", t.log.follow, "Go on until it ends");
   logs->add_option("--rank", t.log.rank, "A rank's number, or all");
   logs->add_flag("--stderr", t.log.error, "The error stream, where it is separate");
-  logs->add_option("--tail", t.log.tail, "Only the last lines");
+  logs->add_option("--tail", t.log.tail, "Only the last lines")->check(CLI::NonNegativeNumber);
   logs->add_option("--attempt", t.log.attempt, "Attempt number; the newest otherwise");
   CLI::App* attach = add(t, "attach", "Follow a running job and exit with its code",
                          [&t](const Context& c) { return cli::attach(c, t.reference); });
@@ -369,12 +369,22 @@ std::unique_ptr<Tree> make_tree() {
 
 }  // namespace
 
+// journal and sim take names of files, which may be any bytes.
+bool is_offline(const Line& line) {
+  return std::any_of(line.parsed.begin(), line.parsed.end(),
+                     [](const std::string& word) { return word == "journal" || word == "sim"; });
+}
+
 int main_of(int count, char** words) {
   signal(SIGPIPE, SIG_DFL);
   const auto tree = make_tree();
   const std::vector<std::string> given(words + 1, words + std::max(count, 1));
   const Line line = split_line(tree->app, asking_help(tree->app, given));
   tree->command = line.verbatim;
+  if (const std::string wrong = not_text(given); !wrong.empty() && !is_offline(line)) {
+    Client nobody(tree->endpoint);
+    return Context{nobody, Screen::detect(true), false, false}.misuse(wrong);
+  }
   try {
     // CLI11 takes words from the end.
     tree->app.parse(std::vector<std::string>(line.parsed.rbegin(), line.parsed.rend()));

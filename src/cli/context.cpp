@@ -59,7 +59,13 @@ Result<Json> Context::get(const std::string& path, const Query& query) const {
 }
 
 Result<Json> Context::post(const std::string& path, const Json& body, const Query& query) const {
-  return parse(client.post(path, body.dump(), query));
+  try {
+    return parse(client.post(path, body.dump(), query));
+  } catch (const Json::type_error&) {
+    return Error{Errc::invalid,
+                 "something that would be sent is not UTF-8 text: a name, a folder or a variable "
+                 "of the environment; the cluster would see it changed"};
+  }
 }
 
 std::string text_at(const Json& json, const char* field) {

@@ -139,6 +139,25 @@ std::string device_words(const Json& devices) {
   return out;
 }
 
+namespace {
+
+// Up to `limit` jobs: where a filter matches little the cluster answers with short pages, and what
+// is asked for may lie behind many. `next` is of the last one.
+Result<Json> whole_page(const Context& context, Query query, std::uint32_t limit) {
+  BUSBAR_TRY(whole, context.get("/v1/jobs", query));
+  query.push_back({"page", ""});
+  while (list_at(whole, "jobs").size() < limit && !text_at(whole, "next").empty()) {
+    query.back().second = text_at(whole, "next");
+    query.front().second = fmt::format("{}", limit - list_at(whole, "jobs").size());
+    BUSBAR_TRY(more, context.get("/v1/jobs", query));
+    for (auto& job : more["jobs"]) whole["jobs"].push_back(std::move(job));
+    whole["next"] = more["next"];
+  }
+  return whole;
+}
+
+}  // namespace
+
 int ps(const Context& context, const ListOptions& options) {
   Query query = {{"limit", fmt::format("{}", options.limit)}};
   query.push_back({"state", !options.state.empty() ? options.state
@@ -149,7 +168,7 @@ int ps(const Context& context, const ListOptions& options) {
   if (!options.tenant.empty()) query.push_back({"tenant", options.tenant});
   if (!options.name.empty()) query.push_back({"name", options.name});
   if (!options.label.empty()) query.push_back({"label", options.label});
-  auto page = context.get("/v1/jobs", query);
+  auto page = whole_page(context, std::move(query), options.limit);
   if (!page.ok()) return context.fail(page.error());
   if (context.json) return context.out(page->dump(2) + "\n"), 0;
   const auto now = now_unix_ms();

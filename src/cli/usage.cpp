@@ -92,6 +92,16 @@ Line split_line(const CLI::App& app, const std::vector<std::string>& words) {
   return out;
 }
 
+std::string not_text(const std::vector<std::string>& words) {
+  for (const auto& word : words)
+    if (!is_utf8(word))
+      return fmt::format(
+          "\"{}\" is not UTF-8 text, and jobs, names and reasons are kept as text; "
+          "rename the file, or put the command into a script of its own",
+          printable(word));
+  return {};
+}
+
 std::vector<std::string> asking_help(const CLI::App& app, std::vector<std::string> words) {
   const std::size_t at = next_plain(app, nullptr, words, 0);
   if (at == words.size() || words[at] != "help") return words;

@@ -20,6 +20,9 @@ struct Line {
 // `words` without the program's name.
 Line split_line(const CLI::App& app, const std::vector<std::string>& words);
 
+// What is wrong when a word is not UTF-8: it would reach the cluster as something else. "" else.
+std::string not_text(const std::vector<std::string>& words);
+
 // `busbar help ps` in the words of `busbar ps --help`; other words as they are.
 std::vector<std::string> asking_help(const CLI::App& app, std::vector<std::string> words);
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace busbar::daemon {
 namespace {
 
@@ -57,6 +59,26 @@ topology_levels: [row, rack]
   EXPECT_EQ(config->history_keep, hours(90 * 24));
   EXPECT_EQ(read_config("history_keep: unlimited", "f")->history_keep, span_unlimited);
   EXPECT_EQ(read_config(config_text(*config), "again").value(), *config);
+}
+
+// Every character a text may hold, also those that YAML folds, breaks lines at or does not show.
+TEST(Config, TextsOfAllCharactersAreWrittenAsTheyAre) {
+  DaemonConfig config;
+  config.node.name = "n";
+  config.node.features = {"a\nb",
+                          "a\r\r",
+                          "tab\there",
+                          "quote\"back\\slash",
+                          " blanks ",
+                          "next\xC2\x85line",
+                          "\xE2\x80\xA8line\xE2\x80\xA9",
+                          "\xEF\xBB\xBFmark",
+                          "delete\x7f",
+                          "caf\xC3\xA9"};
+  std::sort(config.node.features.begin(), config.node.features.end());
+  const auto again = read_config(config_text(config), "again");
+  ASSERT_TRUE(again.ok()) << again.error().text << "\n" << config_text(config);
+  EXPECT_EQ(again->node.features, config.node.features);
 }
 
 TEST(DaemonConfig, ShownConfigurationReadsBackEqual) {

@@ -63,6 +63,7 @@ Result<Ok> Daemon::start() {
                                        *this, ring::RingOptions{1, build_id});
   loop_ = std::make_unique<Loop>(*ring_, clock_, *journal_);
   BUSBAR_TRY(recovery, ring_->recover());
+  BUSBAR_TRY_OK(engine_->check_supervisor(recovery.installation));
   if (recovery.mark) {
     const Span back = clock_.resume(*recovery.mark);
     if (back > Span(0))

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace busbar::jobfile {
@@ -9,10 +10,29 @@ namespace busbar::jobfile {
 bool in_bytes(std::string_view resource) { return resource == "memory" || resource == "scratch"; }
 
 std::string yaml_quoted(std::string_view text) {
+  // What a reader folds into a blank, takes for the end of a line, or does not see at the start.
+  constexpr std::pair<std::string_view, std::string_view> hidden[] = {{"\xC2\x85", "\\u0085"},
+                                                                      {"\xE2\x80\xA8", "\\u2028"},
+                                                                      {"\xE2\x80\xA9", "\\u2029"},
+                                                                      {"\xEF\xBB\xBF", "\\uFEFF"}};
   std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
+  while (!text.empty()) {
+    const auto escape = std::find_if(std::begin(hidden), std::end(hidden), [&](const auto& pair) {
+      return text.starts_with(pair.first);
+    });
+    if (escape != std::end(hidden)) {
+      out += escape->second;
+      text.remove_prefix(escape->first.size());
+      continue;
+    }
+    const auto c = static_cast<unsigned char>(text.front());
+    if (c < 0x20 || c == 0x7f) {
+      out += fmt::format("\\x{:02x}", c);
+    } else {
+      if (c == '"' || c == '\\') out += '\\';
+      out += static_cast<char>(c);
+    }
+    text.remove_prefix(1);
   }
   return out + "\"";
 }

@@ -11,6 +11,7 @@
 
 namespace busbar::jobfile {
 
+// In double quotes, with every character escaped that would not be read back as it is.
 std::string yaml_quoted(std::string_view text);
 std::string list_of(const std::vector<std::string>& items);
 // As a person would write it, and exact: "24h", "90d", "1h30m", "1s500ms".

@@ -173,7 +173,8 @@ class ShimTest : public testing::Test {
     EXPECT_EQ(start_shim(mode, more), 0);
     auto daemon = connect();
     EXPECT_NE(daemon, nullptr);
-    if (daemon) hello_ = daemon->greet(installation_);
+    check(daemon != nullptr, "no shim answers: nothing more can be tested");
+    hello_ = daemon->greet(installation_);
     // Where the controllers are known to be there, as in the virtual machine, no less will do.
     const char* expected = std::getenv("BUSBAR_TEST_CGROUPS");
     if (expected != nullptr && mode == "auto") {

@@ -140,6 +140,19 @@ def running_command_line_mistakes(own):
     holds_words(own.cli("submit", "long.yaml").err, ["long.yaml", "1 MB"], "a long file")
 
 
+def running_words_that_are_no_text(own):
+    """The shell hands on any bytes; jobs, names and reasons are text."""
+    word = os.fsdecode(b"caf\xe9.txt")
+    newest = newest_job(own)
+    for words in (("run", "--", "cat", word), ("cancel", "1", "--reason", word),
+                  ("run", "--env", f"A={word}", "--", "true"), ("drain", word, "--reason", "x"),
+                  ("update", "1", "--name", word), ("submit", word)):
+        done = own.cli(*words)
+        equal(done.code, 2, f"the exit code of {words[0]}")
+        holds_words(done.err, ["caf?.txt", "UTF-8"], words[0])
+    equal(newest_job(own), newest, "nothing was submitted")
+
+
 def running_several_files_are_submitted_together_or_not_at_all(own):
     own.write("good.yaml", "name: good\nrun: true\n")
     own.write("more.yaml", "name: more\nrun: true\n")

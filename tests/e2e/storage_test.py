@@ -279,6 +279,30 @@ def test_damage_inside_is_refused_with_its_place():
         equal(sorted(job["id"] for job in own.get("/v1/jobs")["jobs"]), jobs, "a good copy has all")
 
 
+def test_a_supervisor_of_another_journal_is_refused_and_its_jobs_go_on():
+    """The journal was moved away while jobs run: nothing may be given out beside what they hold."""
+    with daemon(start=False) as own:
+        own.start()
+        job = own.submit(f"name: runs\n{UNTIL_GO}")[0]
+        own.wait(job, "running")
+        own.kill()
+        aside = own.home / "aside"
+        aside.mkdir()
+        for path in own.state.glob("journal.db*"):
+            path.rename(aside / path.name)
+        own.spawn()
+        equal(ended(own), 1, "it does not start")
+        holds_words(own.log_text(), ["belongs to another journal", "put that journal back",
+                                     "pkill"], "the reason and the way out")
+        for path in own.state.glob("journal.db*"):
+            path.unlink()
+        for path in aside.iterdir():
+            path.rename(own.state / path.name)
+        own.start()
+        own.write("go", "")
+        equal(own.wait(job)["exit_code"], 3, "the job went on")
+
+
 def main():
     runner = Runner()
     runner.in_turn(cases_of(sys.modules[__name__]))

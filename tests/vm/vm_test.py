@@ -66,7 +66,7 @@ def judge(text):
         print(f"vm: skipped: {name}")
     problems = len(failed)
     for name in TESTS:
-        if not re.search(rf"vm: end {re.escape(name)} with [01]", text):
+        if not re.search(rf"vm: end {re.escape(name)} with [01]$", text, re.M):
             print(f"vm: {name} did not come to its end")
             problems += 1
     print(f"{passed} passed, {problems} failed")

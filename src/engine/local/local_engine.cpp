@@ -292,6 +292,11 @@ std::string LocalEngine::cluster() const { return options_.cluster; }
 
 EngineCapabilities LocalEngine::capabilities() const { return {}; }
 
+Result<Ok> LocalEngine::check_supervisor(const std::string& installation) const {
+  return local::check_supervisor(
+      {options_.state_directory + "/shim", options_.shim_program, installation});
+}
+
 void LocalEngine::open(std::string installation, std::vector<Launch> live, ReportSink sink) {
   check(loop_ == nullptr, "an engine is opened once");
   loop_ = std::make_shared<Loop>(options_, payload_, std::move(installation), std::move(live),

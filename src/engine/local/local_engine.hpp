@@ -49,6 +49,10 @@ class LocalEngine : public Engine {
   LocalEngine(LocalOptions options, std::function<Result<std::string>(PayloadHash)> payload);
   ~LocalEngine() override;
 
+  // conflict: this machine's supervisor belongs to another installation, whose jobs run on; opened
+  // all the same, the engine would never be synchronised.
+  Result<Ok> check_supervisor(const std::string& installation) const;
+
   std::string cluster() const override;
   EngineCapabilities capabilities() const override;
   void open(std::string installation, std::vector<Launch> live, ReportSink sink) override;

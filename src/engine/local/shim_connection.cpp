@@ -21,6 +21,8 @@ namespace {
 
 constexpr Span pause_first = Span(50);
 constexpr Span pause_max = seconds(5);
+// A connection that is lost sooner was of no use: the next one waits as if there had been none.
+constexpr Span useful_min = seconds(1);
 constexpr int start_wait_ms = 10'000;
 constexpr int frames_per_turn = 256;
 
@@ -68,7 +70,6 @@ bool ShimConnection::try_connect() {
   }
   fd_ = *connected;
   fcntl(fd_, F_SETFL, fcntl(fd_, F_GETFL) | O_NONBLOCK);
-  pause_ = Span(0);
   warned_.clear();
   on_connected_();
   return true;
@@ -113,10 +114,32 @@ bool ShimConnection::start_program() {
   return false;
 }
 
+Result<Ok> check_supervisor(const ShimPlace& place) {
+  constexpr int answer_ms = 1000;
+  const Result<int> connected = shim::connect_to_shim(place.directory);
+  if (!connected.ok()) return Ok{};
+  pollfd readable{*connected, POLLIN, 0};
+  std::string frame;
+  const bool said =
+      shim::send_message(*connected, shim::encode(shim::DaemonHello{0, place.installation})).ok();
+  if (said && poll(&readable, 1, answer_ms) == 1)
+    if (auto got = shim::receive_message(*connected); got.ok()) frame = std::move(got->bytes);
+  close(*connected);
+  const auto message = shim::decode(frame);
+  const auto* refused = message.ok() ? std::get_if<shim::Refused>(&*message) : nullptr;
+  if (refused == nullptr) return Ok{};
+  return {Errc::conflict,
+          fmt::format("{} belongs to another journal ({}), and the jobs it holds run on; put that "
+                      "journal back, or end it and its jobs first: pkill -f 'busbar-shim "
+                      "--directory {}'",
+                      place.directory, refused->sentence, place.directory)};
+}
+
 void ShimConnection::maintain(Tick now) {
   if (fd_ >= 0 || now < retry_at_) return;
-  if (try_connect()) return;
-  if (start_program() && try_connect()) return;
+  if (connected_at_ + useful_min <= now) pause_ = Span(0);
+  const bool connected = try_connect() || (start_program() && try_connect());
+  if (connected) connected_at_ = now;
   pause_ = pause_ == Span(0) ? pause_first : std::min(pause_ * 2, pause_max);
   retry_at_ = now + pause_;
 }

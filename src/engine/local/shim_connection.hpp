@@ -5,6 +5,7 @@
 #include <deque>
 #include <string>
 
+#include "base/result.hpp"
 #include "base/units.hpp"
 #include "ports/transport.hpp"
 
@@ -15,6 +16,10 @@ struct ShimPlace {
   std::string program;
   std::string installation;
 };
+
+// conflict: a supervisor lives there that belongs to another installation; it would answer nothing,
+// and what it runs would use what is given out here.
+Result<Ok> check_supervisor(const ShimPlace& place);
 
 class ShimConnection : public Transport {
  public:
@@ -48,6 +53,7 @@ class ShimConnection : public Transport {
   std::string warned_;
   int fd_ = -1;
   Tick retry_at_{0};
+  Tick connected_at_ = tick_never;  // when the last connection was made
   Span pause_;
   std::deque<std::string> out_;
 };
