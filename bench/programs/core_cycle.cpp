@@ -46,7 +46,7 @@ struct Turn {
 class Cycles {
  public:
   explicit Cycles(World& world)
-      : world_(world), policy_(core::make_policy(world.ledger.state.config().policy.name)) {}
+      : world_(world), policy_(core::make_policy(world.ledger.state.config().policy)) {}
 
   // One cycle as the ring turns it: each slice planned, accepted and applied.
   Turn turn() {
@@ -92,7 +92,7 @@ double quantile(std::vector<double> values, double at) {
 // Seconds of each search that finds nothing, over the shapes, `rounds` times.
 std::vector<double> failed_matches(World& world, std::uint32_t rounds) {
   const Ledger& ledger = world.ledger;
-  const auto policy = core::make_policy(ledger.state.config().policy.name);
+  const auto policy = core::make_policy(ledger.state.config().policy);
   std::map<std::uint64_t, core::CohortId> cohorts;  // one of each class
   for (const auto& [id, record] : ledger.state.jobs())
     if (record.waiting > 0)

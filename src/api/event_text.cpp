@@ -122,6 +122,7 @@ class Teller {
     say("went to the history");
   }
   void operator()(const SliceDecided&) { say("the scheduler decided"); }
+  void operator()(const Learned&) { say("run times were learned"); }
   void operator()(const NewerSighted& event) {
     attempt(event.attempt);
     const std::string how = event.running ? "runs" : "has ended";

@@ -116,7 +116,7 @@ Tick likely_start(const Lens& lens, const core::Policy& policy, const core::JobR
 // Gives the likely start.
 Tick add_order(const Lens& lens, const core::JobRecord& record, const Verdicts& verdicts,
                Explanation& out) {
-  const auto policy = core::make_policy(lens.view.state.config().policy.name);
+  const auto policy = core::make_policy(lens.view.state.config().policy);
   const core::View view{lens.view.state, lens.view.index, lens.now};
   if (const auto place = core::position(view, *policy, record.job.id)) {
     out.position = place->position;

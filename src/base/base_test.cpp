@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <cmath>
+
 #include "base/codec.hpp"
 #include "base/maths.hpp"
 #include "base/rng.hpp"
@@ -97,6 +99,25 @@ TEST(Maths, HalfPowerHalvesPerHalfLife) {
   EXPECT_NEAR(static_cast<double>(half_power(1, 2)) / static_cast<double>(q32_one), 0.70710678,
               1e-7);
   EXPECT_EQ(half_power(1000, 1), 0U);
+}
+
+TEST(Maths, LogarithmsAndRootsAreRoundedDown) {
+  EXPECT_EQ(log2_q20(1), 0);
+  EXPECT_EQ(log2_q20(2), 1 << 20);
+  EXPECT_EQ(log2_q20(std::uint64_t{1} << 63), std::int64_t{63} << 20);
+  EXPECT_EQ(square_root(0), 0U);
+  EXPECT_EQ(square_root(15), 3U);
+  EXPECT_EQ(square_root(16), 4U);
+  EXPECT_EQ(square_root(~std::uint64_t{0}), 0xffffffffU);
+  for (const std::uint64_t value : {3ULL, 10ULL, 1000ULL, 123'456'789ULL, ~0ULL}) {
+    const auto exact = static_cast<long double>(value);
+    EXPECT_NEAR(static_cast<double>(log2_q20(value)) / (1 << 20),
+                static_cast<double>(std::log2(exact)), 2e-6)
+        << value;
+    const auto root = static_cast<long double>(square_root(value));
+    EXPECT_LE(root * root, exact);
+    EXPECT_GT((root + 1) * (root + 1), exact);
+  }
 }
 
 TEST(Maths, MultiplyDivideSaturates) {

@@ -70,4 +70,20 @@ int log2_floor(std::uint64_t value) {
   return 63 - __builtin_clzll(value);
 }
 
+std::int64_t log2_q20(std::uint64_t value) {
+  const int whole = log2_floor(value);
+  // In [1, 2), with 62 fractional bits.
+  std::uint64_t rest = whole <= 62 ? value << (62 - whole) : value >> (whole - 62);
+  std::int64_t out = whole;
+  for (int bit = 0; bit < 20; ++bit) {
+    const WideBits square = (WideBits{rest} * rest) >> 62;  // in [1, 4)
+    const bool two = (square >> 63) != 0;
+    rest = static_cast<std::uint64_t>(two ? square >> 1 : square);
+    out = out * 2 + (two ? 1 : 0);
+  }
+  return out;
+}
+
+std::uint64_t square_root(std::uint64_t value) { return isqrt(value); }
+
 }  // namespace busbar

@@ -23,4 +23,11 @@ std::int64_t scale_q32(std::int64_t value, Q32 factor);
 // Largest k with 2^k <= value; value > 0.
 int log2_floor(std::uint64_t value);
 
+// log2(value) x 2^20, rounded down; value > 0. Source: the bits of a logarithm by repeated squaring
+// (Majithia and Levan, 1973).
+std::int64_t log2_q20(std::uint64_t value);
+
+// Largest k with k * k <= value.
+std::uint64_t square_root(std::uint64_t value);
+
 }  // namespace busbar

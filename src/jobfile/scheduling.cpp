@@ -19,7 +19,11 @@ constexpr std::string_view top_fields[] = {"tenants",       "default_tenant", "p
 constexpr std::string_view tenant_fields[] = {"name",        "weight",        "quota",
                                               "running_max", "submitted_max", "users"};
 constexpr std::string_view policy_fields[] = {
-    "name", "promises_max", "backfill", "reserve", "backfill_depth", "slice_steps", "launch_ahead"};
+    "name",         "promises_max", "backfill", "reserve", "backfill_depth", "slice_steps",
+    "launch_ahead", "order",        "share",    "weights", "predict",        "promise"};
+constexpr std::string_view predict_fields[] = {"decay", "prior"};
+constexpr std::string_view promise_fields[] = {"heads", "within", "less_per_width"};
+constexpr std::string_view weight_fields[] = {"age", "core", "device"};
 constexpr std::string_view share_fields[] = {"half_life", "epoch"};
 constexpr std::string_view limit_fields[] = {"default_time", "units_per_job", "launch_failures"};
 
@@ -56,6 +60,36 @@ void read_tenants(const MapReader& top, const List<NamedCount>& countables, Conf
   if (!known) top.refuse("default_tenant", "names no tenant of this file");
 }
 
+bool read_ratio(const MapReader& map, std::string_view name, std::int64_t max, std::uint32_t& out) {
+  const Field at = map.find(name);
+  std::int64_t milli = 0;
+  if (!at || !read_milli(at, map.problems(), milli)) return false;
+  if (milli < 0 || milli > max)
+    return map.refuse(name, fmt::format("must be from 0 to {}", format_milli(max))), false;
+  return out = static_cast<std::uint32_t>(milli), true;
+}
+
+void read_prediction(const MapReader& map, PolicyConfig& out) {
+  if (const Field at = map.find("predict")) {
+    if (at.is(Kind::map)) {
+      const MapReader fields(*at.value, at.path, predict_fields, map.problems());
+      out.predict = true;
+      read_ratio(fields, "decay", 1000, out.predict_decay_milli);
+      read_ratio(fields, "prior", 1'000'000, out.predict_prior_milli);
+    } else {
+      map.get("predict", out.predict);
+    }
+  }
+  if (out.order == UnitOrder::slowdown && !out.predict)
+    map.refuse("order", "slowdown orders by expected run times; add predict: true");
+  if (const Field at = map.find("promise")) {
+    const MapReader fields(*at.value, at.path, promise_fields, map.problems());
+    fields.get("heads", out.promise_heads);
+    fields.get("within", out.promise_within);
+    fields.get("less_per_width", out.promise_within_less_per_width);
+  }
+}
+
 void read_policy(const MapReader& top, Names policy_names, Config& out) {
   if (const Field at = top.find("policy")) {
     const MapReader map(*at.value, at.path, policy_fields, top.problems());
@@ -70,6 +104,15 @@ void read_policy(const MapReader& top, Names policy_names, Config& out) {
     map.get("backfill", out.policy.backfill);
     map.get("reserve", out.policy.reserve);
     map.get("launch_ahead", out.policy.launch_ahead);
+    map.get("order", out.policy.order);
+    map.get("share", out.policy.share);
+    read_prediction(map, out.policy);
+    if (const Field weights = map.find("weights")) {
+      const MapReader points(*weights.value, weights.path, weight_fields, top.problems());
+      points.get("age", out.policy.age_weight, 0, 1'000'000'000);
+      points.get("core", out.policy.core_weight, -1'000'000, 1'000'000);
+      points.get("device", out.policy.device_weight, -1'000'000, 1'000'000);
+    }
   }
   if (const Field at = top.find("fair_share")) {
     const MapReader map(*at.value, at.path, share_fields, top.problems());
@@ -143,9 +186,18 @@ std::string scheduling_text(const Config& config) {
   const auto& policy = config.policy;
   out += fmt::format(
       "policy:\n  name: {}\n  promises_max: {}\n  backfill: {}\n  reserve: {}\n"
-      "  backfill_depth: {}\n  slice_steps: {}\n  launch_ahead: {}\n",
+      "  backfill_depth: {}\n  slice_steps: {}\n  launch_ahead: {}\n  order: {}\n  share: {}\n"
+      "  weights: {{age: {}, core: {}, device: {}}}\n"
+      "  promise: {{heads: {}, within: {}, less_per_width: {}}}\n",
       yaml_quoted(policy.name), policy.promises_max, policy.backfill, policy.reserve,
-      policy.backfill_depth, policy.slice_steps, span_of(policy.launch_ahead));
+      policy.backfill_depth, policy.slice_steps, span_of(policy.launch_ahead),
+      to_string(policy.order), to_string(policy.share), policy.age_weight, policy.core_weight,
+      policy.device_weight, policy.promise_heads, span_of(policy.promise_within),
+      span_of(policy.promise_within_less_per_width));
+  out += policy.predict ? fmt::format("  predict: {{decay: {}, prior: {}}}\n",
+                                      format_milli(policy.predict_decay_milli),
+                                      format_milli(policy.predict_prior_milli))
+                        : "  predict: false\n";
   out += fmt::format("fair_share: {{half_life: {}, epoch: {}}}\n", span_of(config.usage_half_life),
                      span_of(config.usage_epoch));
   out += fmt::format("limits: {{default_time: {}, units_per_job: {}, launch_failures: {}}}\n",

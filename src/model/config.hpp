@@ -33,6 +33,36 @@ void describe(V& visit, Like<TenantConfig> auto& tenant) {
   visit("closed", tenant.closed);
 }
 
+// Who goes first inside a priority band and, unless `share` is none, inside a tenant. Formulas and
+// sources: docs/policies.md.
+enum class UnitOrder : std::uint8_t {
+  fcfs,         // first come, first served
+  multifactor,  // age and size, weighted
+  sjf,          // shortest limit first
+  saf,          // smallest area (limit x width) first
+  f1,           // the four functions of Carastan-Santos and de Camargo
+  f2,
+  f3,
+  f4,
+  edf,       // earliest deadline first, then who has none
+  slowdown,  // smallest expected growth of the slow-down of others first; needs `predict`
+};
+template <>
+struct EnumWords<UnitOrder> {
+  static constexpr std::string_view words[] = {"fcfs", "multifactor", "sjf", "saf", "f1",
+                                               "f2",   "f3",          "f4",  "edf", "slowdown"};
+};
+
+// What decides between tenants of one band.
+enum class TenantShare : std::uint8_t {
+  fair,  // who has had least by weight goes first
+  none,  // tenants play no part: one order for all
+};
+template <>
+struct EnumWords<TenantShare> {
+  static constexpr std::string_view words[] = {"fair", "none"};
+};
+
 struct PolicyConfig {
   std::string name = "default";
   std::uint32_t promises_max = 1;       // heads that hold a reservation (EASY: 1)
@@ -41,6 +71,23 @@ struct PolicyConfig {
   bool backfill = true;                 // passes may be switched off
   bool reserve = true;
   Span launch_ahead = seconds(10);  // arrays with tasks this short are staged; 0: none is
+  UnitOrder order = UnitOrder::fcfs;
+  TenantShare share = TenantShare::fair;
+  // Of `multifactor`, in points: for a day of waiting, for a core and a device that are asked for.
+  std::int64_t age_weight = 1000;
+  std::int64_t core_weight = 0;
+  std::int64_t device_weight = 0;
+  // Run times are foreseen from those that ended and stand in `order` for limits.
+  bool predict = false;
+  std::uint32_t predict_decay_milli = 700;   // what a user's past counts for at each new end
+  std::uint32_t predict_prior_milli = 2000;  // ends that the width's average counts for
+  // Whether the first `promises_max` are promised their start, or keep it only while they are the
+  // first.
+  bool promise_heads = true;
+  // Every job is promised a start so long after its submission, less so much for each device or
+  // core in its width.
+  Span promise_within = span_unlimited;
+  Span promise_within_less_per_width;
   friend bool operator==(const PolicyConfig&, const PolicyConfig&) = default;
 };
 template <class V>
@@ -52,6 +99,17 @@ void describe(V& visit, Like<PolicyConfig> auto& policy) {
   visit("backfill", policy.backfill);
   visit("reserve", policy.reserve);
   visit("launch_ahead", policy.launch_ahead);
+  visit("order", policy.order);
+  visit("share", policy.share);
+  visit("age_weight", policy.age_weight);
+  visit("core_weight", policy.core_weight);
+  visit("device_weight", policy.device_weight);
+  visit("predict", policy.predict);
+  visit("predict_decay_milli", policy.predict_decay_milli);
+  visit("predict_prior_milli", policy.predict_prior_milli);
+  visit("promise_heads", policy.promise_heads);
+  visit("promise_within", policy.promise_within);
+  visit("promise_within_less_per_width", policy.promise_within_less_per_width);
 }
 
 struct Config {

@@ -404,6 +404,54 @@ void describe(V& visit, Like<SliceDecided> auto& event) {
   visit("budget_steps", event.budget_steps);
 }
 
+// Sums over run times p that ended, each counted for less with every later one.
+struct RunStatistics {
+  std::int64_t weight = 0;       // of the counts, Q20
+  std::int64_t run_time_ms = 0;  // of p
+  std::int64_t inverse = 0;      // of 1 / max(p, 10 s), per millisecond in Q40
+  friend bool operator==(const RunStatistics&, const RunStatistics&) = default;
+};
+template <class V>
+void describe(V& visit, Like<RunStatistics> auto& statistics) {
+  visit("weight", statistics.weight);
+  visit("run_time_ms", statistics.run_time_ms);
+  visit("inverse", statistics.inverse);
+}
+// What is expected of a job that waits.
+struct RunPrediction {
+  JobId job;
+  Span run_time;
+  std::int64_t inverse = 0;  // expected 1 / max(run time, 10 s), as above
+  friend bool operator==(const RunPrediction&, const RunPrediction&) = default;
+};
+template <class V>
+void describe(V& visit, Like<RunPrediction> auto& prediction) {
+  visit("job", prediction.job);
+  visit("run_time", prediction.run_time);
+  visit("inverse", prediction.inverse);
+}
+struct NamedStatistics {
+  std::string name;  // "user ada", "width 8"
+  RunStatistics statistics;
+  friend bool operator==(const NamedStatistics&, const NamedStatistics&) = default;
+};
+template <class V>
+void describe(V& visit, Like<NamedStatistics> auto& named) {
+  visit("name", named.name);
+  visit("statistics", named.statistics);
+}
+// What an end taught, and what is expected since of the jobs that it says something about.
+struct Learned {
+  std::vector<NamedStatistics> statistics;
+  std::vector<RunPrediction> predictions;
+  friend bool operator==(const Learned&, const Learned&) = default;
+};
+template <class V>
+void describe(V& visit, Like<Learned> auto& event) {
+  visit("statistics", event.statistics);
+  visit("predictions", event.predictions);
+}
+
 // Time went by that ticks do not contain, until an operator says whether it counts.
 struct ClockWithheld {
   Span by;
@@ -480,16 +528,38 @@ using EventBody =
                  NodeRegistered, NodeReachability, NodeDrained, NodeResumed, NodeFenced,
                  ReservationMade, ReservationEnded, Promised, PromiseVoided, ClusterSynchronised,
                  JobRetired, SliceDecided, ClockWithheld, ClockAnswered, NewerSighted,
-                 ClusterAdopted, LeftoverEnded>;
-inline constexpr std::string_view event_words[] = {
-    "configured",      "submitted",       "units_closed",         "units_held",
-    "units_released",  "units_requeued",  "job_updated",          "granted",
-    "running",         "became_ready",    "progressed",           "stopping",
-    "ended",           "node_registered", "node_reachability",    "node_drained",
-    "node_resumed",    "node_fenced",     "reservation_made",     "reservation_ended",
-    "promised",        "promise_voided",  "cluster_synchronised", "job_retired",
-    "slice_decided",   "clock_withheld",  "clock_answered",       "newer_sighted",
-    "cluster_adopted", "leftover_ended"};
+                 ClusterAdopted, LeftoverEnded, Learned>;
+inline constexpr std::string_view event_words[] = {"configured",
+                                                   "submitted",
+                                                   "units_closed",
+                                                   "units_held",
+                                                   "units_released",
+                                                   "units_requeued",
+                                                   "job_updated",
+                                                   "granted",
+                                                   "running",
+                                                   "became_ready",
+                                                   "progressed",
+                                                   "stopping",
+                                                   "ended",
+                                                   "node_registered",
+                                                   "node_reachability",
+                                                   "node_drained",
+                                                   "node_resumed",
+                                                   "node_fenced",
+                                                   "reservation_made",
+                                                   "reservation_ended",
+                                                   "promised",
+                                                   "promise_voided",
+                                                   "cluster_synchronised",
+                                                   "job_retired",
+                                                   "slice_decided",
+                                                   "clock_withheld",
+                                                   "clock_answered",
+                                                   "newer_sighted",
+                                                   "cluster_adopted",
+                                                   "leftover_ended",
+                                                   "learned"};
 static_assert(std::size(event_words) == std::variant_size_v<EventBody>);
 
 struct Event {

@@ -49,7 +49,7 @@ Ring::Ring(Clock& clock, Journal& journal, std::vector<Engine*> engines, Observe
       engines_(std::move(engines)),
       observer_(observer),
       options_(std::move(options)),
-      policy_(core::make_policy(core::State().config().policy.name)) {}
+      policy_(core::make_policy(core::State().config().policy)) {}
 
 Result<Recovery> Ring::recover() {
   std::optional<Error> bad_snapshot;
@@ -70,7 +70,7 @@ Result<Recovery> Ring::recover() {
   check(state_.revision() == recovery.last, "replay did not reach the last durable revision");
   installation_ = recovery.installation;
   index_ = std::make_unique<core::Index>(state_);
-  policy_ = core::make_policy(state_.config().policy.name);
+  policy_ = core::make_policy(state_.config().policy);
   return recovery;
 }
 
@@ -275,7 +275,7 @@ void Ring::apply(Event event) {
   state_.apply(event);
   index_->apply(state_, event);
   if (std::holds_alternative<Configured>(event.body))
-    policy_ = core::make_policy(state_.config().policy.name);
+    policy_ = core::make_policy(state_.config().policy);
   act_on(event.body, ended);
   batch_.events.push_back(std::move(event));
 }

@@ -68,6 +68,20 @@ std::vector<Node> World::make_nodes() const {
   return nodes;
 }
 
+namespace {
+
+void choose_policy(Rng& rng, PolicyConfig& policy) {
+  policy.order = static_cast<UnitOrder>(rng.below(words_of<UnitOrder>().size()));
+  policy.predict = policy.order == UnitOrder::slowdown || rng.chance(1, 2);
+  policy.share = rng.chance(1, 2) ? TenantShare::none : TenantShare::fair;
+  policy.promise_heads = rng.chance(1, 2);
+  if (rng.chance(1, 2)) return;
+  policy.promise_within = minutes(static_cast<std::int64_t>(rng.below(30)));
+  policy.promise_within_less_per_width = seconds(static_cast<std::int64_t>(rng.below(60)));
+}
+
+}  // namespace
+
 Config World::make_config() const {
   Rng rng(mix(seed_, 0x636F6E666967ULL));
   Config config;
@@ -86,6 +100,7 @@ Config World::make_config() const {
   config.policy.backfill = rng.chance(9, 10);
   config.policy.launch_ahead = rng.chance(1, 8) ? Span(0) : hours(2);
   config.policy.slice_steps = rng.chance(1, 3) ? 50 : 20'000;
+  if (rng.chance(1, 2)) choose_policy(rng, config.policy);
   return config;
 }
 

@@ -80,6 +80,7 @@ struct Context {
 // The passes, in the order of the recipe; each in its own file.
 void expire(Context& context);         // expire.cpp
 void keep_promises(Context& context);  // promises.cpp
+void promise_all(Context& context);    // guard.cpp: every job a latest start, where so configured
 void walk(Context& context);           // place.cpp: admit, order, place, reserve, backfill
 void close_doomed(Context& context);   // expire.cpp
 void take_back(Context& context);      // launch_ahead.cpp
@@ -102,6 +103,10 @@ struct Standing {
   std::vector<JobId> blockers;
 };
 Standing reserve(Context& context, const Ask& ask);
+
+// Promises to other units of the unit's cohort, or of its whole tenant: they keep their room in the
+// array's and the tenant's limits.
+std::uint64_t promised_beside(const Context& context, const UnitId& unit, bool whole_tenant);
 
 // Whether a promise of a lower priority band than the ask's stands.
 bool any_lower_promise(const Context& context, const Ask& ask);

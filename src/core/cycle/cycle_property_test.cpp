@@ -27,6 +27,7 @@ class History {
     config.cleanup_bound = seconds(std::int64_t(rng_.below(4)));
     config.policy.promises_max = 1 + static_cast<std::uint32_t>(rng_.below(3));
     config.policy.launch_ahead = rng_.chance(1, 4) ? Span(0) : hours(1);
+    choose_policy(config.policy);
     config.tenants = {{.name = "ada", .weight = 200, .quota = {{"cores", 9000}, {"gpu", 5000}}},
                       {.name = "bob", .running_max = calm ? 0u : 6u},
                       {.name = "default"}};
@@ -34,6 +35,18 @@ class History {
     world_.configure(config);
     const std::uint64_t nodes = 2 + rng_.below(5);
     for (std::uint64_t i = 0; i < nodes; ++i) world_.add(random_node(i));
+  }
+
+  // Half of the histories are those of the default.
+  void choose_policy(PolicyConfig& policy) {
+    Rng chance(rng_.below(1'000'000));
+    if (chance.chance(1, 2)) return;
+    policy.order = static_cast<UnitOrder>(chance.below(words_of<UnitOrder>().size()));
+    policy.share = chance.chance(1, 2) ? TenantShare::none : TenantShare::fair;
+    policy.promise_heads = chance.chance(1, 2);
+    if (chance.chance(1, 2)) return;
+    policy.promise_within = seconds(std::int64_t(chance.below(60)));
+    policy.promise_within_less_per_width = seconds(std::int64_t(chance.below(4)));
   }
 
   // The first thing that does not hold; "" when all does.

@@ -20,6 +20,7 @@ void CycleWorld::apply(EventBody body) {
 
 void CycleWorld::configure(const Config& config) {
   apply(Configured{config, world.state.config_version() + 1});
+  policy = make_policy(config.policy);
 }
 
 NodeId CycleWorld::add(Node node) {

@@ -33,7 +33,7 @@ bool goes_before(const Context& context, const UnitId& head, const JobRecord& jo
   const State& state = context.view.state;
   const JobRecord& other = *state.find(head.job);
   if (other.job.priority != job.job.priority) return other.job.priority > job.job.priority;
-  if (other.tenant != job.tenant) return true;
+  if (other.tenant != job.tenant && context.policy.shares()) return true;
   const UnitKey mine = context.policy.unit_key(state, job.job);
   const UnitKey its = context.policy.unit_key(state, other.job);
   return its != mine ? its < mine : head.job < job.job.id;

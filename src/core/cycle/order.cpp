@@ -57,7 +57,12 @@ void Order::gather_stragglers() {
   }
 }
 
-TenantKey Order::key_of(TenantId tenant) const {
+// Where tenants play no part, each has its turn by the first of its units.
+TenantKey Order::key_of(TenantId tenant) {
+  if (!context_.policy.shares()) {
+    const Head* head = settle(tenant);
+    return head == nullptr ? last_key.unit_key : head->key.unit_key;
+  }
   return context_.policy.tenant_key(context_.view, tenant, context_.scratch.held_beyond(tenant));
 }
 
@@ -265,6 +270,7 @@ void Order::advance() {
   const TenantId tenant = turns_.begin()->second;
   done_[tenant] = lanes_.at(tenant).front().key;
   context_.cursor.position += 1;
+  if (!context_.policy.shares()) rekey();
 }
 
 void Order::leave_tenant() {

@@ -65,7 +65,7 @@ class Order {
   void pop(Lane& lane);
   void gather_stragglers();
   const LineKey* done_until(TenantId tenant) const;
-  TenantKey key_of(TenantId tenant) const;
+  TenantKey key_of(TenantId tenant);
 
   Context& context_;
   const Waiting& waiting_;

@@ -45,7 +45,6 @@ class Walk {
   Found search(Ask& ask);
   const Memo* remembered(const Ask& ask) const;
   Outcome wait(CohortWalk& walk, const Ask& ask, const Miss& miss);
-  std::uint64_t promised_beside(const UnitId& unit, bool whole_tenant) const;
   std::uint64_t left(const CohortWalk& walk) const;
   void say(Verdict verdict) { context_.plan.verdicts.cohorts.push_back(std::move(verdict)); }
   void say(const CohortWalk& walk, Miss miss);
@@ -94,19 +93,6 @@ void Walk::say(const CohortWalk& walk, Miss miss) {
   say(verdict_of(context_, walk.id, left(walk), miss));
 }
 
-// Promises to other units of the cohort, or of its whole tenant: they keep their room in the
-// array's and the tenant's limits.
-std::uint64_t Walk::promised_beside(const UnitId& unit, bool whole_tenant) const {
-  std::uint64_t count = 0;
-  for (const auto& [other, promise] : context_.scratch.bookings()) {
-    if (other == unit) continue;
-    const bool same = whole_tenant ? state_.find(other.job)->tenant == item_.tenant
-                                   : other.job == unit.job && other.group == unit.group;
-    count += same ? 1 : 0;
-  }
-  return count;
-}
-
 Outcome Walk::try_cohort() {
   const JobRecord& record = *state_.find(item_.key.cohort.job);
   if (context_.closed.contains(item_.key.cohort)) return Outcome::done;
@@ -116,7 +102,8 @@ Outcome Walk::try_cohort() {
   const GroupRecord& group = record.groups[walk.id.group];
   const auto unit = next_unit(walk, group);
   if (!unit) return Outcome::done;
-  if (array_room(context_.scratch, record, walk.id.group) <= promised_beside(*unit, false)) {
+  if (array_room(context_.scratch, record, walk.id.group) <=
+      promised_beside(context_, *unit, false)) {
     Miss miss;
     miss.reason = Reason::array_limit;
     miss.wanted = 1;
@@ -125,7 +112,7 @@ Outcome Walk::try_cohort() {
     if (!context_.next_up) context_.next_up = *unit;
     return Outcome::done;
   }
-  if (tenant_room(context_.scratch, item_.tenant) <= promised_beside(*unit, true)) {
+  if (tenant_room(context_.scratch, item_.tenant) <= promised_beside(context_, *unit, true)) {
     say_tenant_limit(record);
     return Outcome::tenant_done;
   }

@@ -42,6 +42,7 @@ Slice plan(const View& view, const Policy& policy, const Cursor& cursor, StepBud
   expire(context);
   close_doomed(context);
   keep_promises(context);
+  promise_all(context);
   walk(context);
   take_back(context);
   send_ahead(context);

@@ -12,6 +12,19 @@ constexpr std::uint32_t reserve_steps_max = 200'000;
 
 }  // namespace
 
+std::uint64_t promised_beside(const Context& context, const UnitId& unit, bool whole_tenant) {
+  const State& state = context.view.state;
+  const TenantId tenant = state.find(unit.job)->tenant;
+  std::uint64_t count = 0;
+  for (const auto& [other, promise] : context.scratch.bookings()) {
+    if (other == unit) continue;
+    const bool same = whole_tenant ? state.find(other.job)->tenant == tenant
+                                   : other.job == unit.job && other.group == unit.group;
+    count += same ? 1 : 0;
+  }
+  return count;
+}
+
 bool any_lower_promise(const Context& context, const Ask& ask) {
   const auto& bookings = context.scratch.bookings();
   return std::any_of(bookings.begin(), bookings.end(), [&](const auto& booking) {
@@ -60,10 +73,26 @@ std::optional<Standing> as_before(const Context& context, const UnitId& unit) {
   return std::nullopt;
 }
 
+// The place is kept in this cycle alone; a promise that the unit holds stays as it is.
+Standing keep_place(Context& context, const Ask& ask) {
+  Scratch& scratch = context.scratch;
+  Standing out;
+  if (const auto booked = scratch.bookings().find(ask.unit); booked != scratch.bookings().end())
+    out.at = booked->second.at;
+  auto earliest = earliest_start(scratch, context.policy, ask, context.steps, reserve_steps_max);
+  if (!earliest) return out;
+  out.blockers = std::move(earliest->blockers);
+  if (earliest->at >= out.at) return out;
+  out.at = earliest->at;
+  scratch.reserve({ask.unit, earliest->at, std::move(earliest->allocation)});
+  return out;
+}
+
 }  // namespace
 
 // A standing promise is replaced only by one that is earlier by more than what launching may take.
 Standing reserve(Context& context, const Ask& given) {
+  if (!context.view.state.config().policy.promise_heads) return keep_place(context, given);
   if (auto known = as_before(context, given.unit)) return std::move(*known);
   Scratch& scratch = context.scratch;
   Ask ask = given;

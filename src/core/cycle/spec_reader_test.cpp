@@ -127,6 +127,10 @@ class Spec {
       if (key == "promises") config.policy.promises_max = static_cast<std::uint32_t>(number(value));
       if (key == "backfill") config.policy.backfill = value == "on";
       if (key == "reserve") config.policy.reserve = value == "on";
+      if (key == "order") check(from_string(value, config.policy.order), "no such order");
+      if (key == "heads") config.policy.promise_heads = value == "promised";
+      if (key == "within") config.policy.promise_within = seconds(number(value));
+      if (key == "less") config.policy.promise_within_less_per_width = seconds(number(value));
       if (key == "budget") world_.budget.steps = static_cast<std::uint32_t>(number(value));
       if (key == "cleanup") config.cleanup_bound = seconds(number(value));
       if (key == "keep") config.finished_keep = seconds(number(value));

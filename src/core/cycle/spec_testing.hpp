@@ -3,7 +3,7 @@
 //
 //   nodes 4 cores=1                            nodes n1..n4; also memory= gpus=8:H100 rack=r1 x=...
 //   tenant ada weight=200 quota=cores:2 running=3
-//   policy promises=2 backfill=off reserve=off budget=1
+//   policy promises=2 backfill=off reserve=off budget=1 order=sjf within=30 less=1 heads=free
 //   t=0  submit A nodes=3 limit=10             -> start
 //   t=0  submit B nodes=4 limit=10             -> hold Resources at=10
 //   t=10 finish A                              -> start B
@@ -32,7 +32,7 @@ namespace busbar::core::testing {
 struct CycleWorld {
   World world;
   Index index{world.state};
-  std::unique_ptr<Policy> policy = make_policy("default");
+  std::unique_ptr<Policy> policy = make_policy(PolicyConfig{});
   StepBudget budget;
   std::vector<EventBody> accepted;  // by the last cycle
   std::vector<Verdict> verdicts;    // of all that waits after the last cycle

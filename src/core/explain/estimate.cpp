@@ -30,8 +30,9 @@ std::vector<Place> band_order(const View& view, const Policy& policy, const Band
   std::vector<Place> order;
   bool met = !target.has_value();
   for (const auto& [tenant, queue] : band.tenants) {
-    const TenantKey key = policy.tenant_key(view, tenant, Held{});
+    const TenantKey share = policy.shares() ? policy.tenant_key(view, tenant, Held{}) : 0;
     for (const Queued& at : queue) {
+      const TenantKey key = policy.shares() ? share : at.key.unit_key;
       order.push_back({key, tenant, at.key.unit_key, at.key.cohort, at.unit_class});
       met = met || at.key.cohort == target->cohort;
     }
@@ -43,8 +44,10 @@ std::vector<Place> band_order(const View& view, const Policy& policy, const Band
 
 Place place_of(const View& view, const Policy& policy, const CohortId& cohort) {
   const JobRecord& record = *view.state.find(cohort.job);
-  return {policy.tenant_key(view, record.tenant, Held{}), record.tenant,
-          policy.unit_key(view.state, record.job), cohort, view.index.class_of(cohort)};
+  const UnitKey unit_key = policy.unit_key(view.state, record.job);
+  const TenantKey key =
+      policy.shares() ? policy.tenant_key(view, record.tenant, Held{}) : TenantKey{unit_key};
+  return {key, record.tenant, unit_key, cohort, view.index.class_of(cohort)};
 }
 
 class Estimate {

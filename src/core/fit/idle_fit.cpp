@@ -32,7 +32,7 @@ State idle_state(const State& state, Job job) {
 std::optional<Miss> miss_when_idle(const State& state, const Job& job, std::uint32_t group) {
   const State idle = idle_state(state, job);
   const Index index(idle);
-  const auto policy = make_policy(state.config().policy.name);
+  const auto policy = make_policy(state.config().policy);
   Scratch scratch(idle, index, Tick(1));
   Steps steps;
   const JobId id(idle.next_job().value - 1);

@@ -2,7 +2,7 @@
 
 #include "core/fit/index_writer.hpp"
 #include "core/fit/unit_class.hpp"
-#include "core/policy/policy.hpp"
+#include "core/policy/unit_order.hpp"
 #include "core/state/dependency.hpp"
 
 namespace busbar::core {
@@ -34,7 +34,7 @@ Index::JobEntry IndexWriter::entry_of(const JobRecord& record, const Index::JobE
     return entry;
   }
   if (record.waiting > 0) entry.gate = gate_of(job);
-  entry.unit_key = policy_named(after.config().policy.name).unit_key(after, job);
+  entry.unit_key = order_key(after.config().policy, after, job);
   entry.hold = job.time_limit == span_unlimited ? span_unlimited : job.time_limit + job.grace;
   entry.deadline = job.deadline_at;
   entry.begin = record.waiting == 0 ? Tick(0) : job.begin_at;
@@ -186,6 +186,10 @@ void IndexWriter::operator()(const UnitsReleased& event) {
 void IndexWriter::operator()(const UnitsRequeued& event) {
   refresh_job(event.job);
   refresh_retries(event.job, event.group, event.indices);
+}
+
+void IndexWriter::operator()(const Learned& event) {
+  for (const auto& prediction : event.predictions) refresh_job(prediction.job);
 }
 
 // An update may touch what its live attempts are counted with.

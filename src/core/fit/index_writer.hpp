@@ -64,6 +64,7 @@ struct IndexWriter {
   void operator()(const NewerSighted&) {}
   void operator()(const ClusterAdopted&) { rebuild(); }
   void operator()(const LeftoverEnded&) {}
+  void operator()(const Learned& event);
 };
 
 }  // namespace busbar::core

@@ -11,11 +11,13 @@ constexpr std::size_t holders_per_step = 4;  // put in order
 // The ends of running work, one after another, each with its holders.
 class Moments {
  public:
-  Moments(Scratch& scratch) : scratch_(scratch), holders_(scratch.holders_by_end()) {
+  Moments(Scratch& scratch, Tick from) : scratch_(scratch), holders_(scratch.holders_by_end()) {
     std::set<Tick> ends;
+    if (from > scratch.now()) ends.insert(from);
     for (const auto& holder : holders_) ends.insert(holder.end);
     for (const Tick tick : scratch.other_edges()) ends.insert(tick);
-    ticks_.assign(ends.upper_bound(scratch.now()), ends.end());
+    ticks_.assign(from > scratch.now() ? ends.lower_bound(from) : ends.upper_bound(scratch.now()),
+                  ends.end());
   }
   std::size_t size() const { return ticks_.size(); }
   Tick at(std::size_t i) const { return ticks_[i]; }
@@ -57,10 +59,10 @@ class Moments {
 }  // namespace
 
 std::optional<EarliestStart> earliest_start(Scratch& scratch, const Policy& policy, Ask ask,
-                                            Steps& steps, std::uint32_t steps_max) {
+                                            Steps& steps, std::uint32_t steps_max, Tick from) {
   const Scratch::Mark before = scratch.mark();
   const std::uint32_t steps_before = steps.used;
-  Moments moments(scratch);
+  Moments moments(scratch, from);
   steps.used += static_cast<std::uint32_t>(moments.holders() / holders_per_step);
   std::optional<EarliestStart> best;
   const auto try_at = [&](std::size_t moment) {
@@ -86,7 +88,7 @@ std::optional<EarliestStart> earliest_start(Scratch& scratch, const Policy& poli
       scratch.undo(here);
     } else {
       last = next;
-      if (next >= linear_moments) stride *= 2;
+      if (next >= linear_moments && from <= scratch.now()) stride *= 2;
     }
   }
   std::size_t low = last ? *last + 1 : 0;

@@ -15,8 +15,10 @@ struct EarliestStart {
 
 // Nothing when no release helps, or when more than `steps_max` steps would be needed. Exact while
 // at most 32 moments lie before it; beyond, and between bookings, an earlier start may be missed.
-// Leaves the scratch as it was.
+// Leaves the scratch as it was. Not before `from`, at which everything that ends by then is gone;
+// behind that, moment by moment: the gaps between bookings are many and none is passed.
 std::optional<EarliestStart> earliest_start(Scratch& scratch, const Policy& policy, Ask ask,
-                                            Steps& steps, std::uint32_t steps_max);
+                                            Steps& steps, std::uint32_t steps_max,
+                                            Tick from = Tick(0));
 
 }  // namespace busbar::core

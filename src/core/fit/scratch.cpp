@@ -36,26 +36,40 @@ Scratch::Scratch(const State& state, const Index& index, Tick now, Memory* memor
   for (const auto& [unit, promise] : state.promises()) book(promise);
 }
 
-void Scratch::book(const Promised& promise) {
-  unbook(promise.unit);
-  for (const auto& claim : promise.allocation.claims) {
-    booked_on_[claim.node].insert(promise.unit);
+void Scratch::put_place(const Promised& place, Places& places, PlacesOn& on) {
+  for (const auto& claim : place.allocation.claims) {
+    on[claim.node].insert(place.unit);
     beside_bookings_.erase(claim.node);
   }
-  bookings_[promise.unit] = promise;
+  places[place.unit] = place;
+}
+
+void Scratch::drop_place(const UnitId& unit, Places& places, PlacesOn& on) {
+  const auto it = places.find(unit);
+  if (it == places.end()) return;
+  for (const auto& claim : it->second.allocation.claims) {
+    const auto node = on.find(claim.node);
+    if (node == on.end()) continue;
+    beside_bookings_.erase(claim.node);
+    node->second.erase(unit);
+    if (node->second.empty()) on.erase(node);
+  }
+  places.erase(it);
+}
+
+void Scratch::book(const Promised& promise) {
+  unbook(promise.unit);
+  put_place(promise, bookings_, booked_on_);
+}
+
+void Scratch::reserve(const Promised& place) {
+  drop_place(place.unit, reservations_, reserved_on_);
+  put_place(place, reservations_, reserved_on_);
 }
 
 void Scratch::unbook(const UnitId& unit) {
-  const auto it = bookings_.find(unit);
-  if (it == bookings_.end()) return;
-  for (const auto& claim : it->second.allocation.claims) {
-    const auto node = booked_on_.find(claim.node);
-    if (node == booked_on_.end()) continue;
-    beside_bookings_.erase(claim.node);
-    node->second.erase(unit);
-    if (node->second.empty()) booked_on_.erase(node);
-  }
-  bookings_.erase(it);
+  drop_place(unit, bookings_, booked_on_);
+  drop_place(unit, reservations_, reserved_on_);
 }
 
 const NodeFree& Scratch::free(NodeId id) const {
@@ -235,25 +249,22 @@ NodeFree Scratch::at(NodeId id, Tick when, const Ask& ask) const {
     for (const auto& unit : on->second)
       if (const Taken& taken = taken_.at(unit); taken.end <= when)
         give_back(taken.allocation.claims);
-  if (const auto on = booked_on_.find(id); on != booked_on_.end())
-    for (const auto& unit : on->second) {
-      const Promised& promise = bookings_.at(unit);
-      if (promise.at > when || !binds(unit, ask)) continue;
-      const JobRecord* owner = state_->find(unit.job);
-      if (owner != nullptr && place_end(*state_, owner->job, promise.at) <= when) continue;
-      for (const auto& claim : promise.allocation.claims)
-        if (claim.node == id) core::take(free_then, machine, claim);
-    }
+  each_booked(id, [&](const Promised& place) {
+    if (place.at > when || !binds(place.unit, ask)) return;
+    const JobRecord* owner = state_->find(place.unit.job);
+    if (owner != nullptr && place_end(*state_, owner->job, place.at) <= when) return;
+    for (const auto& claim : place.allocation.claims)
+      if (claim.node == id) core::take(free_then, machine, claim);
+  });
   return free_then;
 }
 
 NodeFree Scratch::window_of_bookings(NodeId id, const Ask& ask) const {
   NodeFree least = at(id, ask.start, ask);
-  for (const auto& unit : booked_on_.at(id)) {
-    const Tick begins = bookings_.at(unit).at;
-    if (begins > ask.start && begins < ask.end && binds(unit, ask))
-      keep_smaller(least, at(id, begins, ask));
-  }
+  each_booked(id, [&](const Promised& place) {
+    if (place.at > ask.start && place.at < ask.end && binds(place.unit, ask))
+      keep_smaller(least, at(id, place.at, ask));
+  });
   return least;
 }
 
@@ -263,19 +274,18 @@ const NodeFree* Scratch::window(NodeId id, const Ask& ask, NodeFree& storage) co
       for (const auto& [start, end] : closed->second)
         if (ask.start < end && start < ask.end) return nullptr;
   const bool from_now = ask.start <= now_;
-  const auto booked = booked_on_.find(id);
-  if (booked == booked_on_.end()) {
+  if (!booked_on_.contains(id) && !reserved_on_.contains(id)) {
     if (from_now) return &free(id);
     storage = at(id, ask.start, ask);
     return &storage;
   }
   bool none_counts = from_now;
   bool all_count = from_now && !ask.breaks_lower_bands;
-  for (const auto& unit : booked->second) {
-    const bool begins_inside = bookings_.at(unit).at < ask.end;
+  each_booked(id, [&](const Promised& place) {
+    const bool begins_inside = place.at < ask.end;
     none_counts = none_counts && !begins_inside;
-    all_count = all_count && begins_inside && unit != ask.unit;
-  }
+    all_count = all_count && begins_inside && place.unit != ask.unit;
+  });
   if (none_counts) return &free(id);
   if (!all_count) {
     storage = window_of_bookings(id, ask);
@@ -332,12 +342,13 @@ std::uint32_t Scratch::taken_of(CohortId cohort) const {
 
 std::vector<Tick> Scratch::other_edges() const {
   std::vector<Tick> edges;
-  for (const auto& [unit, promise] : bookings_) {
-    const JobRecord* owner = state_->find(unit.job);
-    if (owner == nullptr) continue;
-    const Tick end = place_end(*state_, owner->job, promise.at);
-    if (end != tick_never) edges.push_back(end);
-  }
+  for (const auto* places : {&bookings_, &reservations_})
+    for (const auto& [unit, place] : *places) {
+      const JobRecord* owner = state_->find(unit.job);
+      if (owner == nullptr) continue;
+      const Tick end = place_end(*state_, owner->job, place.at);
+      if (end != tick_never) edges.push_back(end);
+    }
   for (const auto& [node, closed] : closures_)
     for (const auto& [start, end] : closed) edges.push_back(end);
   return edges;

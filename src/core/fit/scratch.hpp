@@ -41,10 +41,12 @@ class Scratch {
   void release_taken(const UnitId& unit);
 
   void book(const Promised& promise);
-  void unbook(const UnitId& unit);
+  void unbook(const UnitId& unit);  // its reservation too
+  // A place that is kept on this overlay alone, beside a booking the unit may have.
+  void reserve(const Promised& place);
   const std::map<UnitId, Promised>& bookings() const { return bookings_; }
   // Whether any booking or closure exists: without one, limits do not matter to a fit.
-  bool timed() const { return !bookings_.empty() || !closures_.empty(); }
+  bool timed() const { return !bookings_.empty() || !reservations_.empty() || !closures_.empty(); }
 
   const State& state() const { return *state_; }
   const Index& index() const { return *index_; }
@@ -112,6 +114,11 @@ class Scratch {
     std::optional<Taken> gone;  // of a released_taken
   };
 
+  using Places = std::map<UnitId, Promised>;
+  using PlacesOn = std::map<NodeId, std::set<UnitId>>;
+
+  void put_place(const Promised& place, Places& places, PlacesOn& on);
+  void drop_place(const UnitId& unit, Places& places, PlacesOn& on);
   NodeFree& own(NodeId id);
   void change_node(const Claim& claim, bool taken);
   void settle_buckets() const;
@@ -123,6 +130,14 @@ class Scratch {
   void return_attempt(const AttemptId& id, bool released);
   NodeFree at(NodeId id, Tick when, const Ask& ask) const;
   bool binds(const UnitId& unit, const Ask& ask) const;
+  // Calls f(place) for each booking and reservation with a claim on the node.
+  template <class F>
+  void each_booked(NodeId id, F f) const {
+    if (const auto on = booked_on_.find(id); on != booked_on_.end())
+      for (const auto& unit : on->second) f(bookings_.at(unit));
+    if (const auto on = reserved_on_.find(id); on != reserved_on_.end())
+      for (const auto& unit : on->second) f(reservations_.at(unit));
+  }
 
   const State* state_;
   const Index* index_;
@@ -138,8 +153,10 @@ class Scratch {
   std::map<CohortId, std::uint32_t> taken_of_;
   std::set<AttemptId> released_;
   std::map<TenantId, TenantChange> tenants_;
-  std::map<UnitId, Promised> bookings_;
-  std::map<NodeId, std::set<UnitId>> booked_on_;
+  Places bookings_;
+  PlacesOn booked_on_;
+  Places reservations_;
+  PlacesOn reserved_on_;
   mutable std::map<NodeId, NodeFree> beside_bookings_;
   std::map<NodeId, std::vector<std::pair<Tick, Tick>>> closures_;
   std::vector<Change> changes_;

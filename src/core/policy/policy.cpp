@@ -5,22 +5,26 @@
 #include "base/check.hpp"
 #include "base/maths.hpp"
 #include "core/cycle/plan.hpp"
+#include "core/policy/unit_order.hpp"
 
 namespace busbar::core {
 namespace {
 
-// Flat fair share between tenants, submission order inside one, packed nodes.
-class DefaultPolicy : public Policy {
+// Flat fair share between tenants or none, an order inside one, packed nodes.
+class ComposedPolicy : public Policy {
  public:
-  std::string_view name() const override { return "default"; }
+  explicit ComposedPolicy(const PolicyConfig& config) : config_(config) {}
+
+  std::string_view name() const override { return config_.name; }
+  bool shares() const override { return config_.share == TenantShare::fair; }
 
   TenantKey tenant_key(const View& view, TenantId tenant, const Held& beyond) const override {
     const std::uint32_t weight = view.state.config().tenants[tenant.value].weight;
     return multiply_divide(fair_share(view, tenant, beyond), 100,
                            std::max<std::int64_t>(weight, 1));
   }
-  UnitKey unit_key(const State&, const Job& job) const override {
-    return static_cast<UnitKey>(job.id.value);
+  UnitKey unit_key(const State& state, const Job& job) const override {
+    return order_key(config_, state, job);
   }
 
   // Pack: work without devices keeps off accelerator nodes; a share goes to a device that is shared
@@ -33,6 +37,9 @@ class DefaultPolicy : public Policy {
             (at.memory - at.free.memory).value};
   }
   bool packs() const override { return true; }
+
+ private:
+  PolicyConfig config_;
 };
 
 constexpr std::string_view names[] = {"default"};
@@ -41,19 +48,10 @@ constexpr std::string_view names[] = {"default"};
 
 std::span<const std::string_view> policy_names() { return names; }
 
-bool policy_known(std::string_view name) {
-  return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
-
-std::unique_ptr<Policy> make_policy(std::string_view name) {
-  check(policy_known(name), "the configuration names a policy that is not there");
-  return std::make_unique<DefaultPolicy>();
-}
-
-const Policy& policy_named(std::string_view name) {
-  static const DefaultPolicy policy;
-  check(policy_known(name), "the configuration names a policy that is not there");
-  return policy;
+std::unique_ptr<Policy> make_policy(const PolicyConfig& config) {
+  check(std::find(std::begin(names), std::end(names), config.name) != std::end(names),
+        "the configuration names a policy that is not there");
+  return std::make_unique<ComposedPolicy>(config);
 }
 
 }  // namespace busbar::core

@@ -38,6 +38,8 @@ class Policy {
   virtual ~Policy() = default;
   virtual std::string_view name() const = 0;
 
+  // False: tenants play no part, and the units of a band stand in one order by their keys.
+  virtual bool shares() const = 0;
   // The tenant's place in a priority band, as of the view's usage epoch; `beyond` is what the cycle
   // has given it on top of State.
   virtual TenantKey tenant_key(const View& view, TenantId tenant, const Held& beyond) const = 0;
@@ -52,10 +54,9 @@ class Policy {
 
 // The names that Config::policy.name may take.
 std::span<const std::string_view> policy_names();
-bool policy_known(std::string_view name);
-// The policy of that name; an unknown name is our own bug (the configuration was validated).
-std::unique_ptr<Policy> make_policy(std::string_view name);
-const Policy& policy_named(std::string_view name);
+// The policy that the configuration describes; an unknown name is our own bug (the configuration
+// was validated).
+std::unique_ptr<Policy> make_policy(const PolicyConfig& config);
 
 // Fair-share charge of the tenant as of the usage epoch, in share-milliseconds (Q20) of one weight
 // of 100: decayed charge of what ended, plus what its live attempts have held since their grant,

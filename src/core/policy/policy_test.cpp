@@ -13,10 +13,8 @@ using testing::unit;
 
 TEST(DefaultPolicy, IsTheOnlyNameThereIs) {
   ASSERT_EQ(policy_names().size(), 1U);
-  EXPECT_TRUE(policy_known("default"));
-  EXPECT_FALSE(policy_known("Default"));
-  EXPECT_FALSE(policy_known(""));
-  EXPECT_EQ(make_policy("default")->name(), "default");
+  EXPECT_EQ(policy_names()[0], "default");
+  EXPECT_EQ(make_policy(PolicyConfig{})->name(), "default");
 }
 
 // --- tenants
@@ -123,6 +121,111 @@ TEST(DefaultPolicy, InsideATenantTheEarlierSubmissionGoesFirst) {
             "");
 }
 
+// --- orders
+
+struct Orders : ::testing::Test {
+  CycleWorld world;
+
+  // Names in the order of their keys.
+  std::string by(UnitOrder order, PolicyConfig config = {}) {
+    config.order = order;
+    const auto policy = make_policy(config);
+    std::vector<std::pair<UnitKey, std::string>> keys;
+    for (const auto& [id, record] : world.world.state.jobs())
+      keys.emplace_back(policy->unit_key(world.world.state, record.job), record.job.name);
+    std::sort(keys.begin(), keys.end());
+    std::string names;
+    for (const auto& [key, name] : keys) names += name;
+    return names;
+  }
+  void submit(std::string name, std::int64_t at_s, std::uint32_t width, std::int64_t limit_s,
+              std::int64_t deadline_s = 0) {
+    world.world.now = Tick(at_s * 1000);
+    Job job = testing::gang(std::move(name), width);
+    job.time_limit = seconds(limit_s);
+    if (deadline_s > 0) job.deadline_at = Tick(deadline_s * 1000);
+    world.add(job);
+  }
+};
+
+TEST_F(Orders, EachGoesByItsFormula) {
+  submit("a", 10, 64, 1000);
+  submit("b", 200, 8, 3600, 9000);
+  submit("c", 4000, 1, 7200, 8000);
+  submit("d", 50'000, 2, 60);
+  const struct {
+    UnitOrder order;
+    const char* names;
+  } rows[] = {
+      {UnitOrder::fcfs, "abcd"},
+      {UnitOrder::sjf, "dabc"},
+      {UnitOrder::saf, "dcba"},
+      // log10(r) n + 870 log10(s): 1062, 2030, 3138, 4092
+      {UnitOrder::f1, "abcd"},
+      // sqrt(r) n + 25600 log10(s): 27624, 59386, 92297, 120311
+      {UnitOrder::f2, "abcd"},
+      // r n + 6860000 log10(s): in the order of s
+      {UnitOrder::f3, "abcd"},
+      // r sqrt(n) + 530000 log10(s): the same
+      {UnitOrder::f4, "abcd"},
+      {UnitOrder::edf, "cbad"},
+      {UnitOrder::multifactor, "abcd"},
+  };
+  for (const auto& row : rows) EXPECT_EQ(by(row.order), row.names) << to_string(row.order);
+}
+
+TEST_F(Orders, TheFunctionsTradeSizeAgainstArrival) {
+  submit("a", 1000, 100, 10'000);
+  submit("b", 1001, 1, 10);
+  for (const UnitOrder order : {UnitOrder::f1, UnitOrder::f2, UnitOrder::f3, UnitOrder::f4})
+    EXPECT_EQ(by(order), "ba");
+  submit("c", 100'000'000, 1, 10);  // three years later
+  for (const UnitOrder order : {UnitOrder::f1, UnitOrder::f2, UnitOrder::f3, UnitOrder::f4})
+    EXPECT_EQ(by(order), "bac");
+}
+
+TEST_F(Orders, PointsForAgeAreWeighedAgainstPointsForSize) {
+  submit("a", 100, 1, 60);
+  submit("b", 86'500, 10, 60);  // a day later
+  EXPECT_EQ(by(UnitOrder::multifactor), "ab");
+  PolicyConfig config;
+  config.age_weight = 1000;
+  config.core_weight = 200;  // nine cores more are worth 1.8 days
+  EXPECT_EQ(by(UnitOrder::multifactor, config), "ba");
+  config.core_weight = 100;
+  EXPECT_EQ(by(UnitOrder::multifactor, config), "ab");
+}
+
+// Two tenants; without shares the shortest goes first whosever it is.
+TEST(NoShares, MakeOneOrderOfAllTenants) {
+  CycleWorld world;
+  Config config = world.world.state.config();
+  config.tenants = {{.name = "a"}, {.name = "b"}, {.name = "default"}};
+  config.policy.share = TenantShare::none;
+  config.policy.order = UnitOrder::sjf;
+  world.configure(config);
+  world.add(testing::node("n1", 1));
+  const struct {
+    const char* tenant;
+    std::int64_t limit_s;
+  } jobs[] = {{"a", 50}, {"b", 40}, {"a", 30}, {"b", 20}, {"a", 10}};
+  for (const auto& row : jobs) {
+    Job job = testing::loose("j");
+    job.tenant = row.tenant;
+    job.time_limit = seconds(row.limit_s);
+    world.add(job);
+  }
+  std::string started;
+  for (int i = 0; i < 5; ++i) {
+    world.cycle();
+    ASSERT_EQ(world.world.state.attempts().size(), 1U);
+    const AttemptId id = world.world.state.attempts().begin()->first;
+    started += std::to_string(id.unit.job.value);
+    world.end(id);
+  }
+  EXPECT_EQ(started, "54321");
+}
+
 // --- nodes
 
 TEST(DefaultPolicy, WorkIsPackedWhereItStraysAndWastesLeast) {
@@ -143,7 +246,7 @@ TEST(DefaultPolicy, WorkIsPackedWhereItStraysAndWastesLeast) {
       {"a device that is shared already", true, true, {16, 8, 8, 0}, {16, 8, 1, 1}},
       {"devices before cores", true, false, {16, 8, 2, 1}, {2, 8, 3, 1}},
   };
-  const auto policy = make_policy("default");
+  const auto policy = make_policy(PolicyConfig{});
   EXPECT_TRUE(policy->packs());
   for (const auto& row : rows) {
     const auto score = [&](const Place& place) {

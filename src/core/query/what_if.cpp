@@ -55,7 +55,7 @@ std::vector<PlannedJob> plan_submission(State state, const std::vector<EventBody
       for (std::uint32_t g = 0; g < job.groups.size(); ++g) planned.units += unit_count(job, g);
     }
   }
-  const auto policy = make_policy(trial.state.config().policy.name);
+  const auto policy = make_policy(trial.state.config().policy);
   VerdictBook book;
   Cursor cursor;
   for (std::uint32_t i = 0; i < slices_max; ++i) {

@@ -177,6 +177,7 @@ void StateWriter::depend(const JobRecord& record) {
 void StateWriter::settle(JobRecord& record) {
   if (!record.ended_all()) return;
   record.ended = now;
+  forget_prediction(record);
   for (const auto& dependency : record.job.after) {
     const auto it = state.dependents_.find(dependency.job);
     if (it == state.dependents_.end()) continue;
@@ -638,6 +639,10 @@ void StateWriter::derive() {
   for (const auto& [id, record] : state.attempts_)
     if (record.staged()) state.followers_.emplace(record.after, id);
   for (const auto& [key, record] : state.idempotency_) state.keys_by_age_.insert({record.at, key});
+  state.predicted_of_.clear();
+  for (const auto& [id, prediction] : state.predictions_)
+    if (const JobRecord* record = state.find(id))
+      state.predicted_of_[record->job.user.name].insert(id);
 }
 
 }  // namespace busbar::core

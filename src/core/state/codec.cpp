@@ -186,6 +186,8 @@ void StateWriter::describe_state(V& visit, S& state) {
   visit("next_reservation", state.next_reservation_);
   visit("clock_withheld", state.clock_withheld_);
   visit_map(visit, "sighted", state.sighted_);
+  visit_map(visit, "statistics", state.statistics_);
+  visit_map(visit, "predictions", state.predictions_);
 }
 
 template <class V>

@@ -1,5 +1,6 @@
 // Reports about attempts. A report may come late, twice, or of an attempt that is over: then it
 // changes nothing.
+#include "core/state/learn.hpp"
 #include "core/state/rules.hpp"
 
 namespace busbar::core {
@@ -88,6 +89,17 @@ std::vector<Claim> accept_bound(const State& state, const AttemptRecord& attempt
   return bound;
 }
 
+// What an end teaches that nobody asked for.
+std::optional<Learned> lesson_of(Facts facts, const AttemptRecord& attempt, const Ended& ended) {
+  const EndCause cause = ended.exit.cause;
+  const bool natural = (cause == EndCause::exited || cause == EndCause::timed_out) &&
+                       ended.state != RunState::cancelled && ended.state != RunState::preempted;
+  if (!natural || attempt.started == Tick(0)) return std::nullopt;
+  const Span measured = ended.usage.wall_time;
+  const Span run_time = measured > Span(0) ? measured : facts.now - attempt.started;
+  return learn(facts.state, facts.state.find(attempt.id.unit.job)->job, run_time);
+}
+
 }  // namespace
 
 Result<Decision> rule(Facts facts, const AttemptStarted& command) {
@@ -125,7 +137,12 @@ Result<Decision> rule(Facts facts, const AttemptEnded& command) {
   if (auto leftover = leftover_end(facts.state, command)) return decided({std::move(*leftover)});
   const AttemptRecord* attempt = facts.state.find(command.attempt);
   if (attempt == nullptr) return Decision{};
-  return decided({end_of(facts, *attempt, command.exit, command.usage)});
+  Ended ended = end_of(facts, *attempt, command.exit, command.usage);
+  auto lesson = lesson_of(facts, *attempt, ended);
+  Bodies out;
+  out.push_back(std::move(ended));
+  if (lesson) out.push_back(std::move(*lesson));
+  return decided(std::move(out));
 }
 
 Result<Decision> rule(Facts facts, const AttemptAbsent& command) {

@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "core/policy/policy.hpp"
+#include "core/state/learn.hpp"
 #include "core/state/rules.hpp"
 
 namespace busbar::core {
@@ -69,6 +70,12 @@ Result<Ok> check_numbers(const Config& config) {
       if (config.topology_levels[i] == config.topology_levels[j])
         return {Errc::invalid, fmt::format("topology level \"{}\" is listed twice",
                                            printable(config.topology_levels[i]))};
+  const PolicyConfig& policy = config.policy;
+  if (policy.order == UnitOrder::slowdown && !policy.predict)
+    return {Errc::invalid, "policy: order slowdown goes by expected run times; set predict"};
+  if (policy.predict_decay_milli > 1000 || policy.promise_within < Span(0) ||
+      policy.promise_within_less_per_width < Span(0))
+    return {Errc::invalid, "policy: predict.decay is at most 1, and promises lie ahead"};
   const auto policies = policy_names();
   if (std::find(policies.begin(), policies.end(), config.policy.name) == policies.end()) {
     Error error = unknown_name("policy", config.policy.name, {policies.begin(), policies.end()});
@@ -102,7 +109,13 @@ Result<Decision> rule(Facts facts, const Configure& command) {
   Bodies out;
   for (const auto& [unit, promise] : facts.state.promises())
     out.push_back(PromiseVoided{unit, VoidCause::limit_changed});
+  std::vector<const Job*> unknown;  // nobody foresaw anything for them yet
+  for (const auto& [id, record] : facts.state.jobs())
+    if (!record.ended_all() && facts.state.find_prediction(id) == nullptr)
+      unknown.push_back(&record.job);
+  auto expected = foresee(config.policy, facts.state, unknown);
   out.push_back(Configured{std::move(config), facts.state.config_version() + 1});
+  if (expected) out.push_back(std::move(*expected));
   return decided(std::move(out));
 }
 

@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "core/fit/idle_fit.hpp"
 #include "core/state/capacity.hpp"
+#include "core/state/learn.hpp"
 #include "core/state/rules.hpp"
 
 namespace busbar::core {
@@ -102,7 +103,12 @@ Result<Decision> rule(Facts facts, const SubmitJobs& command) {
       if (auto never = never_fits_idle(state, job)) return std::move(*never);
     }
   }
-  return Decision{{Submitted{std::move(jobs), key}}, std::move(ids)};
+  std::vector<const Job*> fresh;
+  for (const Job& job : jobs) fresh.push_back(&job);
+  auto expected = foresee(state.config().policy, state, fresh);
+  Decision decision{{Submitted{std::move(jobs), key}}, std::move(ids)};
+  if (expected) decision.events.push_back(std::move(*expected));
+  return decision;
 }
 
 }  // namespace busbar::core

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "core/state/learn.hpp"
 #include "core/state/rules.hpp"
 
 namespace busbar::core {
@@ -156,6 +157,9 @@ Result<Decision> rule(Facts facts, const RequeueUnits& command) {
     if (attempt.stop != StopCause::none && attempt.stop != StopCause::revoke) return;
     out.push_back(Stopping{attempt.id, StopCause::requeue, command.by.name, ""});
   });
+  const PolicyConfig& policy = facts.state.config().policy;
+  auto expected = foresee(policy, facts.state, {&selection.record.job});
+  if (expected && !out.empty()) out.push_back(std::move(*expected));
   return decided(std::move(out));
 }
 
@@ -212,7 +216,9 @@ Result<Decision> rule(Facts facts, const UpdateJob& command) {
   for (auto it = facts.state.promises().lower_bound({command.job, 0, 0});
        it != facts.state.promises().end() && it->first.job == command.job; ++it)
     out.push_back(PromiseVoided{it->first, cause});
+  auto expected = foresee(facts.state.config().policy, facts.state, {&updated});
   out.push_back(JobUpdated{std::move(updated), command.by.name});
+  if (expected) out.push_back(std::move(*expected));
   return decided(std::move(out));
 }
 

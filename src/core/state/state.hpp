@@ -194,6 +194,12 @@ class State {
   bool behind_engines() const;
   // Whether an attempt of which an engine tells was granted after this journal's end.
   bool is_newer(const AttemptId& id) const;
+  // Of run times that ended, by name; empty where the policy does not predict.
+  const RunStatistics* find_statistics(std::string_view name) const;
+  // Of a job that has not ended; nothing where none was made.
+  const RunPrediction* find_prediction(JobId job) const;
+  // The user's jobs of which there is one.
+  const std::set<JobId>& predicted_of(const std::string& user) const;
   // Time that went by and that ticks do not contain, until an operator answers.
   Span clock_withheld() const { return clock_withheld_; }
 
@@ -253,6 +259,8 @@ class State {
   ReservationId next_reservation_{1};
   Span clock_withheld_;
   std::map<AttemptId, SightedRecord> sighted_;
+  std::map<std::string, RunStatistics, std::less<>> statistics_;
+  std::map<JobId, RunPrediction> predictions_;
 
   // Derived from the above; snapshots leave them out.
   std::map<JobId, std::set<JobId>> dependents_;
@@ -260,6 +268,7 @@ class State {
   std::map<std::string, TenantId, std::less<>> tenant_names_;
   std::set<std::pair<Tick, std::string>> keys_by_age_;
   std::map<AttemptId, AttemptId> followers_;
+  std::map<std::string, std::set<JobId>> predicted_of_;
   Totals totals_;
 };
 

@@ -90,6 +90,7 @@ class Chaos {
     if (rng_.chance(1, 2)) config.tenants.push_back({.name = "zoo", .quota = {}, .users = {}});
     if (rng_.chance(1, 9)) config.tenants.clear();
     config.launch_failures_max = 1 + small(3);
+    config.policy.predict = rng_.chance(1, 2);
     return config;
   }
 

@@ -43,6 +43,7 @@ struct StateWriter {
   void operator()(const NewerSighted& event);
   void operator()(const ClusterAdopted& event);
   void operator()(const LeftoverEnded& event);
+  void operator()(const Learned& event);
 
   void stamp(const Event& event);
   void forget_old_keys();
@@ -58,6 +59,7 @@ struct StateWriter {
   void name_tenant(JobRecord& record);
   void forget_promises(JobId job, std::uint32_t group, const IndexSet& indices);
   void depend(const JobRecord& record);
+  void forget_prediction(const JobRecord& record);
   void settle(JobRecord& record);
   void change_limit(const Job& owner, AttemptRecord& attempt) const;
   void stage(GroupRecord& units, const AttemptRecord& staged);
