@@ -94,7 +94,8 @@ void add_sim(CLI::App& app, SimulationOrder& order, Action& action) {
   run->add_option("--cluster", order.cluster, "YAML file: the machines")->required();
   run->add_option("--workload", order.workload, "file: who asks for what, and when")->required();
   run->add_option("--policy", order.policy, "YAML file, in the words of busbard's configuration");
-  run->add_option("--format", order.format, "of the workload: swf; else its name says it");
+  run->add_option("--format", order.format,
+                  "of the workload: jsonl, swf, sacct, openb; else its name or heading says it");
   run->add_option("--seeds", order.seeds, "one, or a range such as 1-10");
   run->add_option("--until", order.until, "stop so long after the beginning, such as 30d");
   run->add_option("--jobs", order.jobs, "only the first so many")->check(CLI::PositiveNumber);

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <ostream>
 #include <utility>
 #include <vector>
@@ -16,6 +18,9 @@
 #include "lab/journal_tool.hpp"
 #include "sim/replay/replay.hpp"
 #include "sim/replay/summary.hpp"
+#include "sim/trace/native.hpp"
+#include "sim/trace/openb.hpp"
+#include "sim/trace/sacct.hpp"
 #include "sim/trace/swf.hpp"
 
 namespace busbar::lab {
@@ -74,18 +79,52 @@ Result<std::pair<std::uint64_t, std::uint64_t>> parse_seeds(const std::string& t
   return std::pair(static_cast<std::uint64_t>(*first), static_cast<std::uint64_t>(*last));
 }
 
-constexpr std::string_view formats[] = {"swf"};
+constexpr std::string_view formats[] = {"jsonl", "swf", "sacct", "openb"};
+
+// What the first line shows, where the end of the name says nothing.
+std::string format_by_heading(std::string_view text) {
+  const std::string_view heading = text.substr(0, text.find('\n'));
+  if (heading.starts_with("name,cpu_milli,")) return "openb";
+  if (heading.find("JobID|") != std::string_view::npos) return "sacct";
+  return "";
+}
+
+bool is_openb_cluster(std::string_view text) { return text.starts_with("sn,cpu_milli,"); }
+
+// Tenants that the policy does not name become its default, and that is said.
+void place_in_tenants(const Config& config, sim::Trace& trace) {
+  std::map<std::string, std::uint64_t> strangers;
+  for (auto& job : trace.jobs) {
+    std::string& tenant = job.job.tenant;
+    const bool known =
+        tenant.empty() || std::any_of(config.tenants.begin(), config.tenants.end(),
+                                      [&](const TenantConfig& one) { return one.name == tenant; });
+    if (known) continue;
+    ++strangers[tenant];
+    tenant.clear();
+  }
+  if (strangers.empty()) return;
+  std::uint64_t jobs = 0;
+  for (const auto& [name, count] : strangers) jobs += count;
+  trace.remarks.push_back(
+      fmt::format("{} jobs of {} tenants that the policy does not name, such as {}, count as {}'s",
+                  jobs, strangers.size(), strangers.begin()->first, config.default_tenant));
+}
 
 Result<sim::Trace> read_workload(const SimulationOrder& order) {
   std::string format = order.format;
   if (format.empty()) format = lower(fs::path(order.workload).extension().string());
   if (format.starts_with('.')) format.erase(0, 1);
   BUSBAR_TRY(text, read_text(order.workload));
+  const bool known = std::find(std::begin(formats), std::end(formats), format) != std::end(formats);
+  if (!known && order.format.empty()) format = format_by_heading(text);
+  if (format == "jsonl") return sim::read_native(text, order.workload);
   if (format == "swf") return sim::read_swf(text, order.workload);
-  return {Errc::invalid,
-          fmt::format("{}: the end of its name does not say which format it has; add "
-                      "--format with one of: {}",
-                      order.workload, fmt::join(formats, ", "))};
+  if (format == "sacct") return sim::read_sacct(text, order.workload);
+  if (format == "openb") return sim::read_openb_pods(text, order.workload);
+  return {Errc::invalid, fmt::format("{}: neither its name nor its first line says which format it "
+                                     "has; add --format with one of: {}",
+                                     order.workload, fmt::join(formats, ", "))};
 }
 
 struct Inputs {
@@ -105,7 +144,9 @@ Result<Inputs> read_inputs(const SimulationOrder& order) {
     in.until = until;
   }
   BUSBAR_TRY(cluster_text, read_text(order.cluster));
-  BUSBAR_TRY(cluster, read_cluster(cluster_text, order.cluster));
+  BUSBAR_TRY(cluster, is_openb_cluster(cluster_text)
+                          ? sim::read_openb_nodes(cluster_text, order.cluster)
+                          : read_cluster(cluster_text, order.cluster));
   in.cluster = std::move(cluster);
   std::string policy_text = "{}";
   if (!order.policy.empty()) {
@@ -116,6 +157,7 @@ Result<Inputs> read_inputs(const SimulationOrder& order) {
   in.config = std::move(config);
   BUSBAR_TRY(trace, read_workload(order));
   in.trace = std::move(trace);
+  place_in_tenants(in.config, in.trace);
   if (order.jobs > 0 && order.jobs < in.trace.jobs.size()) in.trace.jobs.resize(order.jobs);
   if (in.trace.jobs.empty())
     return {Errc::invalid, fmt::format("{}: there is no job in it", order.workload)};

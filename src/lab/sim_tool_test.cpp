@@ -160,7 +160,7 @@ TEST_F(SimTool, WhatCannotBeReadIsSaidAndNothingIsWritten) {
       {{"--policy", path("p.yaml")}, path("p.yaml") + ":1:24: policy.promises_max"},
       {{"--seeds", "9-2"}, "--seeds \"9-2\": write a number, or a range"},
       {{"--until", "soon"}, "soon"},
-      {{"--format", "xyz"}, "add --format with one of: swf"},
+      {{"--format", "xyz"}, "add --format with one of: jsonl, swf, sacct, openb"},
       {{"--jobs", "-1"}, "sim run: "},
   };
   for (const auto& row : rows) {

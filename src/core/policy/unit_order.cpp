@@ -10,11 +10,13 @@ namespace {
 
 __extension__ typedef __int128 Wide;  // ISO C++ has no name for it
 
-constexpr std::int64_t key_max = std::numeric_limits<std::int64_t>::max() / 2;
+constexpr std::int64_t order_key_max = std::numeric_limits<std::int64_t>::max() / 2;
 constexpr std::int64_t one = std::int64_t{1} << 20;  // Q20
 
 std::int64_t bounded(Wide key) {
-  return key > key_max ? key_max : key < -key_max ? -key_max : static_cast<std::int64_t>(key);
+  return key > order_key_max    ? order_key_max
+         : key < -order_key_max ? -order_key_max
+                                : static_cast<std::int64_t>(key);
 }
 
 // log10 in Q20: log2(x) x log10(2), which is 0.30102999566.
@@ -66,8 +68,9 @@ std::int64_t slowdown(const RunPrediction* expected, Span limit) {
   constexpr std::int64_t run_ms_min = 10'000;
   if (expected != nullptr)
     return std::min(multiply_divide(expected->run_time.value, inverse_one, expected->inverse),
-                    key_max);
-  return std::min(multiply_divide(limit.value, std::max(limit.value, run_ms_min), 1), key_max);
+                    order_key_max);
+  return std::min(multiply_divide(limit.value, std::max(limit.value, run_ms_min), 1),
+                  order_key_max);
 }
 
 }  // namespace
@@ -116,7 +119,7 @@ std::int64_t order_key(const PolicyConfig& policy, const State& state, const Job
     case UnitOrder::f4:
       return f4(at);
     case UnitOrder::edf:
-      return std::min<std::int64_t>(job.deadline_at.value, key_max);
+      return std::min<std::int64_t>(job.deadline_at.value, order_key_max);
     case UnitOrder::slowdown:
       return slowdown(expected, run);
   }

@@ -59,12 +59,6 @@ Short short_devices(const DeviceRequest& request, const Node& node) {
   return {asked_devices(request), has.empty() ? "no accelerator" : has};
 }
 
-std::int64_t named_on(const Node& node, const std::string& name) {
-  for (const auto& named : node.named)
-    if (named.name == name) return named.count;
-  return 0;
-}
-
 // What one task asks for beyond what the node has when empty.
 std::vector<Short> shortfalls(const Resources& each, const Node& node) {
   std::vector<Short> out;

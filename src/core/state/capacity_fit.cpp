@@ -35,12 +35,6 @@ std::uint64_t tasks_by_devices(const List<DeviceRequest>& requests, const Node& 
   return tasks;
 }
 
-std::int64_t named_on(const Node& node, const std::string& name) {
-  for (const auto& named : node.named)
-    if (named.name == name) return named.count;
-  return 0;
-}
-
 // The node with only the devices of one link domain and model; domain 0 joins nothing.
 std::vector<Node> homogeneous_parts(const Node& node) {
   std::set<std::pair<std::uint32_t, std::string>> kinds;
@@ -122,6 +116,12 @@ std::string part_name(const Node& node, const std::string& level, const State& s
 }
 
 }  // namespace
+
+std::int64_t named_on(const Node& node, const std::string& name) {
+  for (const auto& named : node.named)
+    if (named.name == name) return named.count;
+  return 0;
+}
 
 bool eligible(const Job& job, const Alternative& alternative, const Node& node) {
   return std::find(job.exclude.begin(), job.exclude.end(), node.name) == job.exclude.end() &&

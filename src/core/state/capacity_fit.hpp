@@ -27,4 +27,7 @@ std::uint64_t tasks_on(const Alternative& alternative, const Node& node);
 PartFit best_part(const State& state, const Job& job, const TaskGroup& group,
                   const Alternative& alternative);
 
+// How many of a named countable the node has.
+std::int64_t named_on(const Node& node, const std::string& name);
+
 }  // namespace busbar::core

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/text.hpp"
 #include "core/state/writer.hpp"
 #include "model/names.hpp"
 
@@ -190,6 +191,15 @@ std::optional<std::string> State::invariants() const {
                          id.unit.index, *broken);
   }
   if (auto broken = check_tenants(*this, sums)) return broken;
+  for (const auto& [name, sums_of] : statistics_)
+    if (sums_of.weight <= 0 || sums_of.run_time_ms < 0 || sums_of.inverse < 0)
+      return fmt::format("the statistics of {} are none", printable(name));
+  for (const auto& [id, expected] : predictions_) {
+    const JobRecord* record = find(id);
+    if (record == nullptr || record->ended_all()) return "something is expected of no waiting job";
+    if (expected.job != id || expected.run_time <= Span(0) || expected.inverse <= 0)
+      return fmt::format("what is expected of job {} cannot be", id.value);
+  }
   State again = *this;
   StateWriter{again, now_}.derive();
   if (!(again == *this)) return "what is derived does not follow from what is kept";

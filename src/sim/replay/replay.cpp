@@ -53,7 +53,9 @@ class Replay : public ring::Observer, public Truths {
 
   Truth truth_of(const Launch& launch) const override {
     Truth truth;
-    truth.run_time = trace_.jobs[place_of(launch.id.unit.job)].run_time;
+    const TraceJob& job = trace_.jobs[place_of(launch.id.unit.job)];
+    truth.run_time = job.run_time;
+    truth.exit.code = job.exit_code;
     return truth;
   }
 

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/text.hpp"
+#include "sim/trace/table.hpp"
 
 namespace busbar::sim {
 namespace {
@@ -31,7 +32,6 @@ constexpr std::string_view names[field_count] = {
     "time requested", "memory requested", "status",      "user",
     "group",          "executable",       "queue",       "partition",
     "preceding job",  "think time"};
-constexpr std::int64_t seconds_max = century.value / 1000;
 constexpr std::int64_t processors_max = 10'000'000;
 
 // Words between blanks, at most one more than a row has.
@@ -123,9 +123,7 @@ Result<Trace> read_swf(std::string_view text, std::string_view file_name) {
   std::uint64_t never_ran = 0;
   std::size_t line_number = 0;
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::string_view line = take_text_line(text);
     ++line_number;
     Row row{file_name, line_number, words_of(line)};
     if (row.words.empty() || row.words[0].starts_with(';')) continue;
@@ -135,8 +133,7 @@ Result<Trace> read_swf(std::string_view text, std::string_view file_name) {
     else
       ++never_ran;
   }
-  std::stable_sort(trace.jobs.begin(), trace.jobs.end(),
-                   [](const TraceJob& a, const TraceJob& b) { return a.submit < b.submit; });
+  put_in_order(trace, false);
   if (never_ran > 0)
     trace.remarks.push_back(fmt::format(
         "{} jobs are left out: they never ran (no run time, or no processors)", never_ran));

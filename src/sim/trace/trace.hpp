@@ -15,7 +15,8 @@ namespace busbar::sim {
 struct TraceJob {
   Span submit;    // from the beginning of the trace
   Span run_time;  // from the first instruction of a unit to its end when nobody stops it
-  Job job;        // as its user asked
+  std::int32_t exit_code = 0;  // then
+  Job job;                     // as its user asked
 };
 
 struct Trace {
