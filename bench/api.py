@@ -39,10 +39,10 @@ def fill(own, jobs):
         measure.note(f"{begin + each} of {jobs} jobs")
 
 
-def door(own, port):
-    """(URL of the page, what opens it)."""
+def door(own, port, jobs):
+    """(URL of a page in the middle of what waits, the same in each round; what opens it)."""
     token = next(path for path in (own.state / "tokens").rglob("*") if path.is_file())
-    return (f"http://127.0.0.1:{port}/v1/jobs?limit={PAGE}",
+    return (f"http://127.0.0.1:{port}/v1/jobs?limit={PAGE}&page={jobs // 2}",
             f"Bearer {token.read_text().strip()}")
 
 
@@ -121,7 +121,7 @@ def main():
     p99, port = [], harness.free_port()
     with harness.daemon(CONFIG.replace("PORT", str(port))) as own:
         fill(own, options.jobs)
-        url, authorization = door(own, port)
+        url, authorization = door(own, port, options.jobs)
         steady = SteadyLoad(url, authorization)
 
         def requests():
