@@ -126,6 +126,7 @@ TEST(SplitLine, WhatBelongsToTheCommandIsNotOurs) {
       {{"run"}, {"run"}, {}},
       {{"run", "--cores"}, {"run", "--cores"}, {}},
       {{"journal", "verify", "--help"}, {"journal"}, {"verify", "--help"}},
+      {{"sim", "run", "--help"}, {"sim"}, {"run", "--help"}},
       {{"ps", "--", "x"}, {"ps", "--", "x"}, {}},
       {{}, {}, {}}};
   for (const auto& row : table) {
