@@ -369,19 +369,13 @@ std::unique_ptr<Tree> make_tree() {
 
 }  // namespace
 
-// journal and sim take names of files, which may be any bytes.
-bool is_offline(const Line& line) {
-  return std::any_of(line.parsed.begin(), line.parsed.end(),
-                     [](const std::string& word) { return word == "journal" || word == "sim"; });
-}
-
 int main_of(int count, char** words) {
   signal(SIGPIPE, SIG_DFL);
   const auto tree = make_tree();
   const std::vector<std::string> given(words + 1, words + std::max(count, 1));
   const Line line = split_line(tree->app, asking_help(tree->app, given));
   tree->command = line.verbatim;
-  if (const std::string wrong = not_text(given); !wrong.empty() && !is_offline(line)) {
+  if (const std::string wrong = not_text(given); !wrong.empty() && !line.offline) {
     Client nobody(tree->endpoint);
     return Context{nobody, Screen::detect(true), false, false}.misuse(wrong);
   }

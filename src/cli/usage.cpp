@@ -79,13 +79,15 @@ std::string sentence_of(std::string text) {
 
 }  // namespace
 
+bool is_offline(std::string_view command) { return command == "journal" || command == "sim"; }
+
 Line split_line(const CLI::App& app, const std::vector<std::string>& words) {
   const std::size_t at = next_plain(app, nullptr, words, 0);
-  if (at == words.size() || (words[at] != "run" && words[at] != "journal" && words[at] != "sim"))
-    return {words, {}};
+  if (at == words.size() || (words[at] != "run" && !is_offline(words[at]))) return {words, {}};
   const CLI::App* command = command_named(app, words[at]);
   std::size_t end = words[at] == "run" ? next_plain(app, command, words, at + 1) : at + 1;
   Line out;
+  out.offline = is_offline(words[at]);
   out.parsed.assign(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(end));
   if (end < words.size() && words[end] == "--") ++end;
   out.verbatim.assign(words.begin() + static_cast<std::ptrdiff_t>(end), words.end());

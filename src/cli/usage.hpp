@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace CLI {
@@ -11,11 +12,15 @@ class Error;
 
 namespace busbar::cli {
 
-// CLI11 must not touch the command of `run` and the arguments of `journal`: it would read their
-// options as ours, and "[a,b]" as a list.
+// journal and sim: busbar-lab's. They take names of files, which may be any bytes.
+bool is_offline(std::string_view command);
+
+// CLI11 must not touch the command of `run` and the arguments of offline commands: it would read
+// their options as ours, and "[a,b]" as a list.
 struct Line {
   std::vector<std::string> parsed;
   std::vector<std::string> verbatim;
+  bool offline = false;
 };
 // `words` without the program's name.
 Line split_line(const CLI::App& app, const std::vector<std::string>& words);

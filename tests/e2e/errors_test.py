@@ -144,7 +144,8 @@ def running_words_that_are_no_text(own):
     """The shell hands on any bytes; jobs, names and reasons are text."""
     word = os.fsdecode(b"caf\xe9.txt")
     newest = newest_job(own)
-    for words in (("run", "--", "cat", word), ("cancel", "1", "--reason", word),
+    for words in (("run", "--", "cat", word), ("run", "--name", "sim", "--", "cat", word),
+                  ("cancel", "1", "--reason", word),
                   ("run", "--env", f"A={word}", "--", "true"), ("drain", word, "--reason", "x"),
                   ("update", "1", "--name", word), ("submit", word)):
         done = own.cli(*words)

@@ -64,8 +64,6 @@ std::int64_t multifactor(const PolicyConfig& policy, const Size& size, Tick subm
 // A unit that runs p delays each that waits by p and gains 1 / p of its own slow-down for every
 // moment it is let in earlier: the ratio of both, in expectation.
 std::int64_t slowdown(const RunPrediction* expected, Span limit) {
-  constexpr std::int64_t inverse_one = std::int64_t{1} << 40;
-  constexpr std::int64_t run_ms_min = 10'000;
   if (expected != nullptr)
     return std::min(multiply_divide(expected->run_time.value, inverse_one, expected->inverse),
                     order_key_max);

@@ -8,6 +8,10 @@
 
 namespace busbar::core {
 
+// Of expected inverses: one per millisecond, and the run time below which none is counted.
+inline constexpr std::int64_t inverse_one = std::int64_t{1} << 40;
+inline constexpr std::int64_t run_ms_min = 10'000;
+
 // Smaller goes first; equal keys go by id. A function of what was submitted and
 // of the configuration alone.
 std::int64_t order_key(const PolicyConfig& policy, const State& state, const Job& job);

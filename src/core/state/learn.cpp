@@ -14,9 +14,7 @@
 namespace busbar::core {
 namespace {
 
-constexpr std::int64_t one = std::int64_t{1} << 20;          // of weights
-constexpr std::int64_t inverse_one = std::int64_t{1} << 40;  // per millisecond
-constexpr std::int64_t run_ms_min = 10'000;
+constexpr std::int64_t one = std::int64_t{1} << 20;  // of weights
 
 std::string user_name(const Job& job) { return "user " + job.user.name; }
 std::string width_name(const Job& job) { return fmt::format("width {}", size_of(job).width); }
