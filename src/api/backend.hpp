@@ -66,6 +66,8 @@ class Backend {
   virtual std::string build() const = 0;
   virtual Tick started_at() const = 0;
   virtual JournalHealth journal_health() const = 0;
+  // What the journal had to repair when this daemon started: a sentence; "" normally.
+  virtual std::string journal_notice() const { return {}; }
   // The names of all configured engines' clusters.
   virtual std::vector<std::string> clusters() const = 0;
   // Reads the configuration file again; nothing has changed yet.

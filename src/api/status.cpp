@@ -107,6 +107,7 @@ struct StatusView {
   std::string build;
   std::string installation;
   std::string_view health;
+  std::string journal_notice;
   Moment now;
   Moment started;
   Seconds uptime;
@@ -120,6 +121,7 @@ void describe(V& visit, Like<StatusView> auto& status) {
   visit("installation", status.installation);
   visit("revision", status.totals.revision);
   visit("health", status.health);
+  visit("journal_notice", status.journal_notice);
   visit("now", status.now);
   visit("started", status.started);
   visit("uptime_seconds", status.uptime);
@@ -264,6 +266,7 @@ Outcome show_status(const Call& call) {
   status.build = backend.build();
   status.installation = backend.installation();
   status.health = health_word(backend.journal_health());
+  status.journal_notice = backend.journal_notice();
   status.now = {backend.unix_ms(backend.now())};
   status.started = {backend.unix_ms(backend.started_at())};
   status.uptime = {backend.now() - backend.started_at()};

@@ -226,6 +226,8 @@ int status(const Context& context) {
           fmt::format("cluster {}: nothing starts before {} left-over attempts have ended\n",
                       text_at(cluster, "name"), left));
   }
+  if (const std::string notice = text_at(s, "journal_notice"); !notice.empty())
+    context.out("journal: at this start: " + notice + "\n");
   if (text_at(s, "health") == "full")
     context.out(
         "disk: no space for the journal; requests are refused, ends of jobs are kept. Free some\n");

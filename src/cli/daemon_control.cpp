@@ -231,6 +231,15 @@ int already_up(const Context& context, const UpOptions& options, const Places& p
   return 0;
 }
 
+// An operator who only looks at this command learns that the journal was damaged, too.
+void note_repair(const Context& context, const std::string& socket) {
+  Client client({socket, "", "", ""});
+  const auto status = Context{client, context.screen}.get("/v1/status");
+  if (!status.ok()) return;
+  if (const std::string notice = text_at(*status, "journal_notice"); !notice.empty())
+    context.note(notice);
+}
+
 int start_daemon(const Context& context, const std::vector<std::string>& words,
                  const Places& places) {
   const std::string log = places.state + "/busbard.log";
@@ -241,6 +250,7 @@ int start_daemon(const Context& context, const std::vector<std::string>& words,
   for (int waited_ms = 0; waited_ms < 30'000; waited_ms += 50) {
     if (answers(places.socket)) {
       context.note(fmt::format("busbar is up at {}", places.socket));
+      note_repair(context, places.socket);
       if (geteuid() == 0)
         context.note(
             "it was started by root; jobs run as who submits them, "

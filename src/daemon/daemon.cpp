@@ -74,6 +74,7 @@ Result<Ok> Daemon::start() {
   }
   tell_withheld(ring_->state().clock_withheld());
   if (!recovery.notice.empty()) log_warning(recovery.notice);
+  journal_notice_ = recovery.notice;
   installation_ = recovery.installation;
   snapshot_revision_ = recovery.snapshot_revision;
   started_at_ = clock_.now().value;

@@ -59,6 +59,7 @@ class Daemon : public ring::Observer, public api::Backend {
   std::string build() const override;
   Tick started_at() const override;
   JournalHealth journal_health() const override;
+  std::string journal_notice() const override { return journal_notice_; }
   std::vector<std::string> clusters() const override;
   Result<api::Reload> reload() override;
   std::string config_text() const override;
@@ -91,6 +92,7 @@ class Daemon : public ring::Observer, public api::Backend {
   api::Tokens tokens_;
   api::ProgressGate progress_;
   std::string installation_;
+  std::string journal_notice_;
   std::atomic<std::int64_t> started_at_{0};  // tick; moves with the clock when it is advanced
   Revision snapshot_revision_;
 

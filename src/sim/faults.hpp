@@ -17,8 +17,9 @@ struct Faults {
   std::uint32_t doubled = 60;  // a report comes twice
   std::uint32_t late = 150;    // a report takes up to `late_max`
   Span late_max = seconds(40);
-  std::uint32_t forget = 3;  // an exit is forgotten before it was acknowledged, at each resync
-  std::uint32_t crash = 4;   // the loop dies at a step
+  std::uint32_t backward = 40;  // an attempt that was told to have ended is told to run again
+  std::uint32_t forget = 3;     // an exit is forgotten before it was acknowledged, at each resync
+  std::uint32_t crash = 4;      // the loop dies at a step
   bool on = true;
 };
 

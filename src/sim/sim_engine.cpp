@@ -227,8 +227,12 @@ void SimEngine::close() {
 // Says what is known of one attempt.
 void SimEngine::tell(const std::string& name) {
   const Process& process = processes_.at(name);
-  if (process.phase == Phase::exited)
-    return report(AttemptEnded{process.launch.id, process.exit, process.usage});
+  if (process.phase == Phase::exited) {
+    report(AttemptEnded{process.launch.id, process.exit, process.usage});
+    if (faults_.on && rng_.below(1000) < faults_.backward)
+      deliver(AttemptStarted{process.launch.id, {}}, faults_.late_max + seconds(1));
+    return;
+  }
   if (process.phase != Phase::running) return;
   report(AttemptStarted{process.launch.id, {}});
   if (std::any_of(process.launch.groups.begin(), process.launch.groups.end(),

@@ -33,7 +33,8 @@ class SimJournal : public Journal {
   Result<HistoryJob> history_job(JobId job) override;
 
   // The loop died: of what was on its way, a prefix of whole batches may still have reached the
-  // disk.
+  // disk. A batch that was torn is gone as a whole, as behind the checksums of SQLite's log; the
+  // store's own tests tear bytes.
   void crash();
   // A backup of an earlier moment is restored: what was durable behind it is gone.
   void restore(std::uint64_t batches_back);

@@ -357,6 +357,23 @@ def test_a_stop_leaves_a_snapshot_and_a_good_journal(own):
     own.start()
 
 
+def test_a_torn_end_of_the_journal_is_told(own):
+    for number in range(3):
+        own.finish(f"name: before{number}\n{SMALL}run: true\n")
+    own.kill()
+    log = own.state / "journal.db-wal"
+    with open(log, "r+b") as file:
+        file.seek(-100, os.SEEK_END)
+        file.write(b"\xa5" * 100)
+    said = own.cli("up", "--config", own.config, code=0).text
+    holds_words(said, ["torn", "last good event"], "what up says")
+    holds_words(own.cli("status", code=0).out, ["journal:", "last good event"], "what status says")
+    own.finish(f"name: after\n{SMALL}run: true\n")
+    own.cli("down", code=0)
+    own.start()
+    equal(own.get("/v1/status")["journal_notice"], "", "nothing is left to say")
+
+
 def main():
     runner = Runner()
     with daemon(CONFIG) as own:
