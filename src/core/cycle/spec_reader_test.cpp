@@ -173,6 +173,7 @@ class Spec {
       group.any_of[1].resources.devices = {device_request(options.at("or"))};
     }
     out.groups = {group};
+    if (options.contains("twice")) out.groups.push_back(group);
     if (options.contains("and")) {  // a second group of so many tasks
       out.groups.push_back(task_group(static_cast<std::uint32_t>(number(options.at("and")))));
     }

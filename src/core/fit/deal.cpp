@@ -106,10 +106,14 @@ std::vector<Search::Dealt> Search::deal_packed(const Seats& seats, std::uint32_t
 
 // Empty when at least group.count.min tasks cannot be dealt, or with Size::whole fewer than `most`.
 std::vector<Search::Dealt> Search::deal(const TaskGroup& group, Seats seats, Size size,
-                                        std::uint32_t most, bool spread) {
-  if (group.tasks_per_node > 0)
+                                        std::uint32_t most, bool spread, bool roomiest) {
+  const auto bound = [&] {
+    if (group.tasks_per_node == 0) return;
     for (auto& seat : seats) seat.cap = std::min(seat.cap, group.tasks_per_node);
+  };
+  if (!roomiest) bound();
   sort_seats(seats, spread);
+  bound();
   if (group.nodes > 0) return deal_nodes(group, seats, size, most);
   if (group.tasks_per_node > 0) return deal_full(group, seats, size, most);
   std::uint64_t room = 0;

@@ -74,6 +74,18 @@ TEST(Find, AlternativesInTheOrderOfPreference) {
             "");
 }
 
+// The first group would fit best on the three small nodes, and leave one task of the second out.
+TEST(Find, GroupsOfOneGangLeaveEachOtherRoom) {
+  EXPECT_EQ(run_spec(R"(
+    nodes 3 cores=4
+    nodes 1 cores=8
+    nodes 1 cores=16
+    nodes 1 cores=32
+    t=0  submit A tasks=7 per=2 cores=1.5 twice=yes -> start
+  )"),
+            "");
+}
+
 TEST(Find, QuotaIsCheckedPerAlternativeAndGpuCoversModels) {
   EXPECT_EQ(run_spec(R"(
     tenant ada quota=H100:1

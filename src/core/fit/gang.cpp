@@ -194,8 +194,19 @@ bool Search::place_level(std::size_t depth, Size size) {
   return false;
 }
 
-// All groups one after another; the scratch stands as before when this returns.
+// What fits the first group best may leave the others too little; then each takes from where there
+// is most.
 bool Search::place_in(const std::vector<NodeId>& nodes, Size size) {
+  if (place_groups(nodes, size)) return true;
+  if (ask_.job->groups.size() < 2) return false;
+  roomiest_ = true;
+  const bool placed = place_groups(nodes, size);
+  roomiest_ = false;
+  return placed;
+}
+
+// All groups one after another; the scratch stands as before when this returns.
+bool Search::place_groups(const std::vector<NodeId>& nodes, Size size) {
   const Scratch::Mark before = scratch_.mark();
   found_.claims.clear();
   bool placed = true;
@@ -214,7 +225,7 @@ bool Search::place_group(std::uint32_t g, const std::vector<NodeId>& nodes, Size
     std::uint32_t most = group.count.max;
     const Seats seats = seats_of(g, a, nodes);
     for (std::uint32_t attempt = 0; attempt < quota_retries_max; ++attempt) {
-      const auto dealt = deal(group, seats, size, most, spread);
+      const auto dealt = deal(group, seats, size, most, spread, roomiest_);
       if (dealt.empty()) break;
       Allocation mine;
       std::uint32_t tasks = 0;

@@ -69,6 +69,7 @@ class Search {
   void each_in_part(std::size_t depth, F f);
   std::vector<Part> parts_at(std::size_t depth);
   bool place_in(const std::vector<NodeId>& nodes, Size size);
+  bool place_groups(const std::vector<NodeId>& nodes, Size size);
   bool place_group(std::uint32_t group, const std::vector<NodeId>& nodes, Size size);
   std::size_t outermost() const;
   bool place_whole();
@@ -77,7 +78,7 @@ class Search {
 
   // deal.cpp: tasks of one group over seats
   static std::vector<Dealt> deal(const TaskGroup& group, Seats seats, Size size, std::uint32_t most,
-                                 bool spread);
+                                 bool spread, bool roomiest);
 
   static void sort_seats(Seats& seats, bool spread);
   static std::vector<Dealt> deal_nodes(const TaskGroup& group, const Seats& seats, Size size,
@@ -104,6 +105,7 @@ class Search {
   bool closed_ = false;   // of these, the first was a closure
   bool met_closure_ = false;
   bool gave_up_ = false;
+  bool roomiest_ = false;  // groups with a bound for each node take from where there is most
   std::string blocked_where_;
   std::optional<Miss> quota_miss_;
   Allocation found_;                                    // of the gang under way
