@@ -38,7 +38,8 @@ tenants:
   - {name: blue, users: [ada], submitted_max: 10}
 default_tenant: red
 policy: {promises_max: 4, backfill: false, reserve: true, backfill_depth: 50, slice_steps: 99,
-         launch_ahead: 3s}
+         launch_ahead: 3s, pack: potential,
+         demand: [{weight: 7, cores: 2.5, gpu: 0.25, models: [T4, "A 100"]}, {gpus: 8, memory: 1G}]}
 fair_share: {half_life: 1d, epoch: 2m}
 limits: {default_time: 1h, units_per_job: 5000, launch_failures: 5}
 finished_keep: 2h
@@ -55,6 +56,14 @@ topology_levels: [row, rack]
   EXPECT_EQ(config->core.tenants[0].name, "blue");
   const List<NamedCount> quota = {{"cores", 8000}, {"gpu", 2500}, {"memory", 64LL << 30}};
   EXPECT_EQ(config->core.tenants[1].quota, quota);
+  EXPECT_EQ(config->core.policy.pack, PackRule::potential);
+  const TypicalRequest typical{.weight = 7,
+                               .cores = MilliCores(2500),
+                               .devices = 1,
+                               .share = MilliDevices(250),
+                               .models = {"T4", "A 100"}};
+  EXPECT_EQ(config->core.policy.demand[0], typical);
+  EXPECT_EQ(config->core.policy.demand[1].devices, 8U);
   EXPECT_EQ(config->core.default_time_limit, hours(1));
   EXPECT_EQ(config->history_keep, hours(90 * 24));
   EXPECT_EQ(read_config("history_keep: unlimited", "f")->history_keep, span_unlimited);
@@ -126,6 +135,9 @@ TEST(DaemonConfig, RefusalsNamePlaceAndRemedy) {
       {"tenants: [{name: a, quota: {coers: 3}}]", "did you mean \"cores\"?"},
       {"tenants: [{name: a, quota: {gpus: 3}}]", "did you mean \"gpu\"?"},
       {"policy: {name: magic}", "default"},
+      {"policy: {pack: potential}", "add demand"},
+      {"policy: {demand: [{gpu: 2}]}", "must be from 0.001 to 1"},
+      {"policy: {demand: [{gpu: 0.5, gpus: 1}]}", "write one"},
       {"users: {uid_min: -1}", "uid_min"},
       {"fair_share: {half_life: 0s}", "at least 1s"},
       {"log_level: loud", "warning"},

@@ -19,8 +19,9 @@ constexpr std::string_view top_fields[] = {"tenants",       "default_tenant", "p
 constexpr std::string_view tenant_fields[] = {"name",        "weight",        "quota",
                                               "running_max", "submitted_max", "users"};
 constexpr std::string_view policy_fields[] = {
-    "name",         "promises_max", "backfill", "reserve", "backfill_depth", "slice_steps",
-    "launch_ahead", "order",        "share",    "weights", "predict",        "promise"};
+    "name",  "promises_max", "backfill", "reserve", "backfill_depth", "slice_steps", "launch_ahead",
+    "order", "share",        "weights",  "predict", "promise",        "pack",        "demand"};
+constexpr std::string_view demand_fields[] = {"weight", "cores", "memory", "gpus", "gpu", "models"};
 constexpr std::string_view predict_fields[] = {"decay", "prior"};
 constexpr std::string_view promise_fields[] = {"heads", "within", "less_per_width"};
 constexpr std::string_view weight_fields[] = {"age", "core", "device"};
@@ -90,6 +91,38 @@ void read_prediction(const MapReader& map, PolicyConfig& out) {
   }
 }
 
+// Whole devices are `gpus: 2`, a part of one is `gpu: 0.5`, as in a job file.
+void read_typical(const Field& item, Problems& problems, TypicalRequest& out) {
+  const MapReader map(*item.value, item.path, demand_fields, problems);
+  map.get("weight", out.weight, 1, demand_weight_max);
+  map.get("cores", out.cores);
+  map.get("memory", out.memory);
+  map.get("gpus", out.devices, 0, 1024);
+  map.get("models", out.models, 32);
+  if (const Field at = map.find("gpu")) {
+    if (map.has("gpus")) map.refuse("gpu", "is a part of one device and gpus are whole; write one");
+    out.devices = 1;
+    if (read_milli(at, problems, out.share.value) &&
+        (out.share.value < 1 || out.share.value > 1000))
+      map.refuse("gpu", "must be from 0.001 to 1");
+  }
+  if (out.cores < MilliCores(0)) map.refuse("cores", "must not be negative");
+}
+
+void read_packing(const MapReader& map, PolicyConfig& out) {
+  map.get("pack", out.pack);
+  if (const Field at = map.find("demand")) {
+    if (!at.is(Kind::list) || at->items.size() > demand_entries_max)
+      return at.refuse(map.problems(),
+                       fmt::format("must be a list of at most {} requests", demand_entries_max));
+    out.demand.clear();
+    for (std::size_t i = 0; i < at->items.size(); ++i)
+      read_typical(at.child(i), map.problems(), out.demand.emplace_back());
+  }
+  if (needs_demand(out.pack) && out.demand.empty())
+    map.refuse("pack", "it goes by what is typically asked for; add demand");
+}
+
 void read_policy(const MapReader& top, Names policy_names, Config& out) {
   if (const Field at = top.find("policy")) {
     const MapReader map(*at.value, at.path, policy_fields, top.problems());
@@ -107,6 +140,7 @@ void read_policy(const MapReader& top, Names policy_names, Config& out) {
     map.get("order", out.policy.order);
     map.get("share", out.policy.share);
     read_prediction(map, out.policy);
+    read_packing(map, out.policy);
     if (const Field weights = map.find("weights")) {
       const MapReader points(*weights.value, weights.path, weight_fields, top.problems());
       points.get("age", out.policy.age_weight, 0, 1'000'000'000);
@@ -129,6 +163,14 @@ void read_policy(const MapReader& top, Names policy_names, Config& out) {
     map.get("units_per_job", out.units_per_job_max, 1, 10'000'000);
     map.get("launch_failures", out.launch_failures_max, 1, 1000);
   }
+}
+
+std::string typical_text(const TypicalRequest& request) {
+  std::string out = fmt::format("{{weight: {}, cores: {}, memory: {}", request.weight,
+                                format_milli(request.cores.value), bytes_of(request.memory.value));
+  out += request.share.value == 1000 ? fmt::format(", gpus: {}", request.devices)
+                                     : fmt::format(", gpu: {}", format_milli(request.share.value));
+  return out + fmt::format(", models: {}}}", list_of(request.models));
 }
 
 }  // namespace
@@ -198,6 +240,10 @@ std::string scheduling_text(const Config& config) {
                                       format_milli(policy.predict_decay_milli),
                                       format_milli(policy.predict_prior_milli))
                         : "  predict: false\n";
+  out += fmt::format("  pack: {}\n  demand:{}\n", to_string(policy.pack),
+                     policy.demand.empty() ? " []" : "");
+  for (const TypicalRequest& request : policy.demand)
+    out += "    - " + typical_text(request) + "\n";
   out += fmt::format("fair_share: {{half_life: {}, epoch: {}}}\n", span_of(config.usage_half_life),
                      span_of(config.usage_epoch));
   out += fmt::format("limits: {{default_time: {}, units_per_job: {}, launch_failures: {}}}\n",

@@ -96,6 +96,9 @@ void add_sim(CLI::App& app, SimulationOrder& order, Action& action) {
   run->add_option("--policy", order.policy, "YAML file, in the words of busbard's configuration");
   run->add_option("--format", order.format,
                   "of the workload: jsonl, swf, sacct, openb; else its name or heading says it");
+  run->add_option(
+      "--mode", order.mode,
+      "replay (default), or fill: jobs come at random and stay, until the cluster is full");
   run->add_option("--seeds", order.seeds, "one, or a range such as 1-10");
   run->add_option("--until", order.until, "stop so long after the beginning, such as 30d");
   run->add_option("--jobs", order.jobs, "only the first so many")->check(CLI::PositiveNumber);

@@ -133,6 +133,7 @@ struct Inputs {
   sim::Trace trace;
   std::uint64_t first_seed = 1, last_seed = 1;
   Span until = span_unlimited;
+  sim::ReplayMode mode = sim::ReplayMode::replay;
 };
 
 Result<Inputs> read_inputs(const SimulationOrder& order) {
@@ -143,6 +144,10 @@ Result<Inputs> read_inputs(const SimulationOrder& order) {
     BUSBAR_TRY(until, parse_span(order.until));
     in.until = until;
   }
+  if (order.mode != "replay" && order.mode != "fill")
+    return {Errc::invalid,
+            fmt::format("--mode: \"{}\" is none; write replay or fill", printable(order.mode))};
+  in.mode = order.mode == "fill" ? sim::ReplayMode::fill : sim::ReplayMode::replay;
   BUSBAR_TRY(cluster_text, read_text(order.cluster));
   BUSBAR_TRY(cluster, is_openb_cluster(cluster_text)
                           ? sim::read_openb_nodes(cluster_text, order.cluster)
@@ -182,16 +187,23 @@ Result<sim::Summary> run_seed(const SimulationOrder& order, const Inputs& in, st
   sim::ReplayOptions options;
   options.seed = seed;
   options.until = in.until;
+  options.mode = in.mode;
   if (order.progress)
     options.report = [&](const sim::ReplayProgress& at) { tell_progress(trouble, at, from); };
-  BUSBAR_TRY(result, sim::replay(in.cluster, in.config, in.trace, options));
+  sim::Trace arrivals;
+  if (in.mode == sim::ReplayMode::fill) {
+    BUSBAR_TRY(drawn, sim::fill_arrivals(in.cluster, in.trace, seed));
+    arrivals = std::move(drawn);
+  }
+  const sim::Trace& trace = in.mode == sim::ReplayMode::fill ? arrivals : in.trace;
+  BUSBAR_TRY(result, sim::replay(in.cluster, in.config, trace, options));
   if (order.progress) trouble << "\r" << std::string(60, ' ') << "\r";
-  sim::Summary summary = sim::summarise(in.cluster, in.trace, result);
+  sim::Summary summary = sim::summarise(in.cluster, trace, result);
   summary.wall_s = seconds_since(from);
   summary.decisions_per_s = static_cast<double>(result.decisions) / std::max(summary.wall_s, 1e-6);
   summary.peak_memory_bytes = peak_memory_bytes();
   BUSBAR_TRY_OK(write_text(folder / "summary.json", sim::summary_json(summary)));
-  BUSBAR_TRY_OK(write_text(folder / "jobs.csv", sim::jobs_csv(in.trace, result)));
+  BUSBAR_TRY_OK(write_text(folder / "jobs.csv", sim::jobs_csv(trace, result)));
   BUSBAR_TRY_OK(write_text(folder / "cycles.csv", sim::cycles_csv(result)));
   return summary;
 }

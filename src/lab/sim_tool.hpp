@@ -15,6 +15,7 @@ struct SimulationOrder {
   std::string workload;
   std::string policy;  // "": the default policy
   std::string format;  // of the workload; "": by the end of its name
+  std::string mode = "replay";
   std::string seeds = "1";
   std::string until;       // from the beginning of the workload; "": to the end
   std::uint64_t jobs = 0;  // at most so many, the first ones; 0: all

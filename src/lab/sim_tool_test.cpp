@@ -149,6 +149,18 @@ TEST_F(SimTool, EachSeedHasAFolderAndJsonIsALineEach) {
   EXPECT_TRUE(fs::exists(folder_ / "out/seed-4/jobs.csv"));
 }
 
+TEST_F(SimTool, FillDrawsUntilMoreArrivedThanThereIs) {
+  write("c.yaml", "nodes: [{name: n, count: 2, cores: 8, gpus: A100:4}]\n");
+  write("w.swf",
+        "{\"busbar_trace\": 1}\n{\"submit\": 0, \"run\": 1, \"job\": {\"gpus\": 1}}\n"
+        "{\"submit\": 0, \"run\": 1, \"job\": {\"gpu\": 0.5}}\n");
+  ASSERT_EQ(lab({"--mode", "fill", "--format", "jsonl", "--json"}), exit_fine) << trouble_;
+  const auto summary = nlohmann::json::parse(out_);
+  EXPECT_EQ(summary["gpu_allocated_pct"], 100);
+  EXPECT_GT(summary["jobs"], 8);
+  EXPECT_TRUE(summary["gpu_allocated_pct_at"].contains("130"));
+}
+
 TEST_F(SimTool, WhatCannotBeReadIsSaidAndNothingIsWritten) {
   write("p.yaml", "policy: {promises_max: many}\n");
   write("w.txt", "");
@@ -160,6 +172,7 @@ TEST_F(SimTool, WhatCannotBeReadIsSaidAndNothingIsWritten) {
       {{"--policy", path("p.yaml")}, path("p.yaml") + ":1:24: policy.promises_max"},
       {{"--seeds", "9-2"}, "--seeds \"9-2\": write a number, or a range"},
       {{"--until", "soon"}, "soon"},
+      {{"--mode", "empty"}, "--mode: \"empty\" is none; write replay or fill"},
       {{"--format", "xyz"}, "add --format with one of: jsonl, swf, sacct, openb"},
       {{"--jobs", "-1"}, "sim run: "},
   };

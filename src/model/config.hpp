@@ -63,6 +63,53 @@ struct EnumWords<TenantShare> {
   static constexpr std::string_view words[] = {"fair", "none"};
 };
 
+// Which node, and which of its shared devices, takes a task. Formulas and sources:
+// docs/policies.md.
+enum class PackRule : std::uint8_t {
+  tight,           // fewest idle devices left, then fewest cores
+  random,          // any that fits
+  best_fit,        // least left over
+  dot_product,     // where what is left points another way than what is asked for
+  gpu_packing,     // shared devices, then idle ones of used nodes, then idle nodes
+  gpu_clustering,  // beside tasks that want as many devices
+  fragmentation,   // where the least becomes useless to typical requests; needs `demand`
+  potential,       // where the most can still be placed of what typically comes; needs `demand`
+};
+template <>
+struct EnumWords<PackRule> {
+  static constexpr std::string_view words[] = {"tight",         "random",      "best_fit",
+                                               "dot_product",   "gpu_packing", "gpu_clustering",
+                                               "fragmentation", "potential"};
+};
+
+constexpr bool needs_demand(PackRule rule) {
+  return rule == PackRule::fragmentation || rule == PackRule::potential;
+}
+
+// What tasks typically ask for, and how often beside the others.
+struct TypicalRequest {
+  std::uint32_t weight = 1;
+  MilliCores cores;
+  Bytes memory;
+  std::uint32_t devices = 0;
+  MilliDevices share{1000};         // of each
+  std::vector<std::string> models;  // as in DeviceRequest, any one of them; none: any device
+  friend bool operator==(const TypicalRequest&, const TypicalRequest&) = default;
+};
+template <class V>
+void describe(V& visit, Like<TypicalRequest> auto& request) {
+  visit("weight", request.weight);
+  visit("cores", request.cores);
+  visit("memory", request.memory);
+  visit("devices", request.devices);
+  visit("share", request.share);
+  visit("models", request.models);
+}
+
+// Sums of weights times thousandths of a node's devices stay far below 2^63.
+inline constexpr std::size_t demand_entries_max = 1000;
+inline constexpr std::uint32_t demand_weight_max = 100'000;
+
 struct PolicyConfig {
   std::string name = "default";
   std::uint32_t promises_max = 1;       // heads that hold a reservation (EASY: 1)
@@ -88,6 +135,8 @@ struct PolicyConfig {
   // core in its width.
   Span promise_within = span_unlimited;
   Span promise_within_less_per_width;
+  PackRule pack = PackRule::tight;
+  std::vector<TypicalRequest> demand;
   friend bool operator==(const PolicyConfig&, const PolicyConfig&) = default;
 };
 template <class V>
@@ -110,6 +159,8 @@ void describe(V& visit, Like<PolicyConfig> auto& policy) {
   visit("promise_heads", policy.promise_heads);
   visit("promise_within", policy.promise_within);
   visit("promise_within_less_per_width", policy.promise_within_less_per_width);
+  visit("pack", policy.pack);
+  visit("demand", policy.demand);
 }
 
 struct Config {

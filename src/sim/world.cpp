@@ -75,6 +75,15 @@ void choose_policy(Rng& rng, PolicyConfig& policy) {
   policy.predict = policy.order == UnitOrder::slowdown || rng.chance(1, 2);
   policy.share = rng.chance(1, 2) ? TenantShare::none : TenantShare::fair;
   policy.promise_heads = rng.chance(1, 2);
+  policy.pack = static_cast<PackRule>(rng.below(words_of<PackRule>().size()));
+  for (std::uint64_t kinds = 1 + rng.below(4); kinds > 0; --kinds) {
+    TypicalRequest& request = policy.demand.emplace_back();
+    request.weight = static_cast<std::uint32_t>(1 + rng.below(9));
+    request.cores = whole_cores(static_cast<std::int64_t>(rng.below(4)));
+    request.devices = static_cast<std::uint32_t>(rng.below(3));
+    if (request.devices == 1)
+      request.share = MilliDevices(std::int64_t{250} * (1 + std::int64_t(rng.below(4))));
+  }
   if (rng.chance(1, 2)) return;
   policy.promise_within = minutes(static_cast<std::int64_t>(rng.below(30)));
   policy.promise_within_less_per_width = seconds(static_cast<std::int64_t>(rng.below(60)));

@@ -44,6 +44,9 @@ class History {
     policy.order = static_cast<UnitOrder>(chance.below(words_of<UnitOrder>().size()));
     policy.share = chance.chance(1, 2) ? TenantShare::none : TenantShare::fair;
     policy.promise_heads = chance.chance(1, 2);
+    policy.pack = static_cast<PackRule>(chance.below(words_of<PackRule>().size()));
+    policy.demand = {{.weight = 3, .devices = 1, .share = MilliDevices(500)},
+                     {.weight = 1, .cores = whole_cores(1), .devices = 2}};
     if (chance.chance(1, 2)) return;
     policy.promise_within = seconds(std::int64_t(chance.below(60)));
     policy.promise_within_less_per_width = seconds(std::int64_t(chance.below(4)));

@@ -60,6 +60,7 @@ class Spec {
     if (words[0] == "nodes") return nodes(words), "";
     if (words[0] == "tenant") return tenant(words), "";
     if (words[0] == "policy") return policy(words), "";
+    if (words[0] == "typical") return typical(words), "";
     if (words[0] == "levels") return levels(words), "";
     world_.world.now = Tick(1'000'000 + 1000 * number(words[0].substr(2)));
     if (const std::string wrong = act(words); !wrong.empty()) return wrong;
@@ -128,6 +129,7 @@ class Spec {
       if (key == "backfill") config.policy.backfill = value == "on";
       if (key == "reserve") config.policy.reserve = value == "on";
       if (key == "order") check(from_string(value, config.policy.order), "no such order");
+      if (key == "pack") check(from_string(value, config.policy.pack), "no such rule of packing");
       if (key == "heads") config.policy.promise_heads = value == "promised";
       if (key == "within") config.policy.promise_within = seconds(number(value));
       if (key == "less") config.policy.promise_within_less_per_width = seconds(number(value));
@@ -135,6 +137,22 @@ class Spec {
       if (key == "cleanup") config.cleanup_bound = seconds(number(value));
       if (key == "keep") config.finished_keep = seconds(number(value));
       if (key == "grace") grace_ = seconds(number(value));
+    }
+    world_.configure(config);
+  }
+
+  // What packing expects; it is written before the policy that needs it.
+  void typical(const Words& words) {
+    Config config = world_.world.state.config();
+    TypicalRequest& request = config.policy.demand.emplace_back();
+    for (const auto& [key, value] : options_of(words, 1)) {
+      if (key == "weight") request.weight = static_cast<std::uint32_t>(number(value));
+      if (key == "cores") request.cores = MilliCores(*parse_milli(value));
+      if (key != "gpus") continue;
+      const DeviceRequest devices = device_request(value);
+      request.devices = devices.count;
+      request.share = devices.share;
+      if (!devices.model.empty()) request.models = {devices.model};
     }
     world_.configure(config);
   }

@@ -1,5 +1,8 @@
 #include "core/fit/find.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "core/fit/search.hpp"
 
 namespace busbar::core {
@@ -49,10 +52,35 @@ Allocation Search::best_node(std::uint32_t alternative) {
     if (!better) continue;
     // Nodes of one hardware count alike against a quota: one refusal speaks for all of them.
     Allocation trial;
-    trial.claims.push_back(claim_on(candidate->node, ask_.unit.group, alternative, 1));
+    trial.claims.push_back(
+        claim_on(candidate->node, ask_.unit.group, alternative, 1, candidate->device));
     if (!quota_allows(trial)) continue;
     best = std::move(trial);
     best_score = score;
+  }
+  return best;
+}
+
+// The score of the best device for a task that wants a part of one, where the policy cares.
+Score Search::best_device(Candidate& at, std::uint32_t alternative) const {
+  const std::uint32_t group = ask_.unit.group;
+  const auto& requests = ask_.job->groups[group].any_of[alternative].resources.devices;
+  const bool of_one = requests.size() == 1 && requests[0].count == 1 && at.fit->share_max > 0;
+  if (!of_one || !policy_.packing().chooses_device()) return score_of(at, group, alternative, 1);
+  NodeFree storage;
+  const std::vector<MilliDevices>& left = scratch_.window(at.node, ask_, storage)->devices;
+  Score best{};
+  std::vector<MilliDevices> seen;
+  for (const std::uint32_t ordinal : at.fit->ordinals[0]) {
+    if (left[ordinal] < requests[0].share) continue;
+    if (std::find(seen.begin(), seen.end(), left[ordinal]) != seen.end()) continue;
+    seen.push_back(left[ordinal]);
+    Candidate with = at;
+    with.device = ordinal;
+    const Score score = score_of(with, group, alternative, 1);
+    if (at.device && score <= best) continue;
+    at.device = ordinal;
+    best = score;
   }
   return best;
 }
@@ -62,17 +90,23 @@ std::optional<Candidate> Search::best_of_hardware(const Buckets& buckets, const 
   const std::uint32_t group = ask_.unit.group;
   const Resources& wanted = ask_.job->groups[group].any_of[alternative].resources;
   const bool spreads = !spread_used_.empty();
-  const bool packs = policy_.packs() && !spreads;
+  const bool packs = policy_.packing().follows_buckets() && !spreads;
   std::optional<Candidate> found;
   std::uint32_t found_used = 0;
+  NodeId last;
   for (const auto& [key, bucket] : buckets) {
     if (!could_hold(fit, key)) continue;
     if (packs && found && fit.share_max == 0 && key.devices_whole > found->bucket.devices_whole)
       break;
     bucket.each(wanted.cores.value, wanted.memory.value, [&](const Slot& slot) {
-      const Candidate candidate{slot.node, key, &fit};
+      Candidate candidate{slot.node, key, &fit};
+      // A twin of the one before is no better, and its id is higher.
+      const NodeId before = std::exchange(last, slot.node);
+      if (!spreads && !scratch_.timed() && before.value > 0 && excluded_.empty() &&
+          scratch_.free(before) == scratch_.free(slot.node))
+        return true;
       if (tasks_on(candidate, group, alternative, 1) == 0) return !gave_up_;
-      const Score score = score_of(candidate, group, alternative, 1);
+      const Score score = best_device(candidate, alternative);
       std::uint32_t used = 0;
       if (spreads) {
         const auto part = spread_used_.find(part_of(slot.node, ask_.job->topology->spread));

@@ -81,6 +81,7 @@ bool pick_task(const NodeAsk& ask, std::vector<MilliDevices>& left, std::vector<
     for (const std::uint32_t ordinal : ask.fit.ordinals[r])
       if (left[ordinal] >= request.share && obeys(ask.rule, ask.node.devices[ordinal]))
         usable.push_back(ordinal);
+    if (ask.device) std::erase_if(usable, [&](std::uint32_t o) { return o != *ask.device; });
     const auto picked = request.share.value >= 1000
                             ? pick_whole(ask.node, usable, request.count)
                             : pick_shares(ask.node, usable, left, request.count);

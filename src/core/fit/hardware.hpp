@@ -41,6 +41,7 @@ struct NodeAsk {
   bool exclusive = false;
   std::uint32_t own_claims = 0;  // of the same unit, on this node already
   const DeviceRule* rule = nullptr;
+  std::optional<std::uint32_t> device = {};  // whose part one task gets; nothing: as above
 };
 // How many tasks fit into `free`, at most `tasks_max`.
 std::uint32_t tasks_that_fit(const NodeAsk& ask, const NodeFree& free, std::uint32_t tasks_max);

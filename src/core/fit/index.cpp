@@ -115,6 +115,7 @@ void IndexWriter::rebuild() {
   index.shapes_.clear();
   index.on_node_.clear();
   index.hardware_.clear();
+  index.devices_free_.clear();
   index.attempts_.clear();
   index.holder_of_.clear();
   index.by_end_.clear();
@@ -152,15 +153,21 @@ void IndexWriter::move_bucket(NodeId id, bool add) {
   if (!shape.open) return;
   const NodeFree& free = index.nodes_[id.value - 1];
   const BucketKey key = bucket_key(free);
+  MilliDevices devices;
+  for (const MilliDevices device : free.devices) devices += device;
   if (add) {
     index.hardware_[shape.hardware][key].insert(slot(free, id));
+    index.devices_free_[shape.hardware] += devices;
     return;
   }
+  index.devices_free_[shape.hardware] -= devices;
   const auto hardware = index.hardware_.find(shape.hardware);
   const auto bucket = hardware->second.find(key);
   bucket->second.erase(slot(free, id));
   if (bucket->second.empty()) hardware->second.erase(bucket);
-  if (hardware->second.empty()) index.hardware_.erase(hardware);
+  if (!hardware->second.empty()) return;
+  index.hardware_.erase(hardware);
+  index.devices_free_.erase(shape.hardware);
 }
 
 void IndexWriter::refresh_node(NodeId id) {

@@ -125,6 +125,8 @@ class Index {
   const std::vector<NodeShape>& shapes() const { return shapes_; }  // by node id - 1
   // Open nodes only, by NodeShape::hardware.
   const std::map<std::uint64_t, Buckets>& hardware() const { return hardware_; }
+  // Free devices of open nodes, thousandths, by hardware; no entry where there is no such node.
+  const std::map<std::uint64_t, MilliDevices>& devices_free() const { return devices_free_; }
   const std::set<AttemptId>& attempts_on(NodeId node) const { return on_node_[node.value - 1]; }
   const std::map<AttemptId, AttemptUse>& attempts() const { return attempts_; }
   // Live attempts by latest end, then id: the order in which claims come free.
@@ -188,6 +190,7 @@ class Index {
   std::vector<NodeShape> shapes_;
   std::vector<std::set<AttemptId>> on_node_;
   std::map<std::uint64_t, Buckets> hardware_;
+  std::map<std::uint64_t, MilliDevices> devices_free_;
   std::map<AttemptId, AttemptUse> attempts_;
   std::map<AttemptId, AttemptId> holder_of_;  // of staged attempts
   std::set<std::pair<Tick, AttemptId>> by_end_;

@@ -2,12 +2,38 @@
 // answer, and an answer from here costs the steps of the search it was learned from.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <vector>
 
 #include "core/fit/ask.hpp"
 #include "core/fit/hardware.hpp"
 
 namespace busbar::core {
+
+// Answers of a pure function by a digest of all that it depends on. Of two that fall on one place
+// the later one stays; nothing is ever looked through.
+class AnswerMemo {
+ public:
+  const std::int64_t* find(std::uint64_t key) const {
+    if (entries_.empty()) return nullptr;
+    const Entry& entry = entries_[key % entries_max];
+    return entry.used && entry.key == key ? &entry.value : nullptr;
+  }
+  void put(std::uint64_t key, std::int64_t value) {
+    if (entries_.empty()) entries_.resize(entries_max);
+    entries_[key % entries_max] = {key, value, true};
+  }
+
+ private:
+  struct Entry {
+    std::uint64_t key = 0;
+    std::int64_t value = 0;
+    bool used = false;
+  };
+  static constexpr std::size_t entries_max = std::size_t{1} << 18;
+  std::vector<Entry> entries_;
+};
 
 struct Memory {
   struct FitKey {
@@ -27,6 +53,7 @@ struct Memory {
     Miss miss;
   };
   std::map<std::uint64_t, Failure> failures;  // by unit class
+  AnswerMemo scores;                          // of policies
 
   static constexpr std::size_t entries_max = 100'000;
   void forget_failures() { failures.clear(); }

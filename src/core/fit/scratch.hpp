@@ -60,6 +60,7 @@ class Scratch {
   const NodeFree* window(NodeId id, const Ask& ask, NodeFree& storage) const;
   // Open nodes of one hardware by bucket, as they stand on this overlay; bucket keys ascend.
   const Buckets& buckets(std::uint64_t hardware) const;
+  Memory& memory() const { return *memory_; }
   const HardwareFit& hardware_fit_of(const Ask& ask, std::uint32_t group, std::uint32_t alternative,
                                      NodeId example) const;
 

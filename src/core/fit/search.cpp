@@ -129,24 +129,30 @@ Score Search::score_of(const Candidate& at, std::uint32_t group, std::uint32_t a
                        std::uint32_t tasks) const {
   const Resources& wanted = ask_.job->groups[group].any_of[alternative].resources;
   const bool opens_for_share = at.fit->share_max > 0 && at.bucket.share_max < at.fit->share_max;
-  NodeCondition condition{scratch_.node(at.node), scratch_.free(at.node)};
-  condition.devices_idle = at.bucket.devices_whole;
-  condition.devices_opened = at.fit->devices_whole * tasks + (opens_for_share ? 1 : 0);
-  condition.cores = wanted.cores * tasks;
-  condition.memory = wanted.memory * tasks;
-  condition.wants_devices = at.fit->devices_whole > 0 || at.fit->share_max > 0;
-  condition.wants_shares = at.fit->share_max > 0;
-  return policy_.node_score(condition);
+  return policy_.packing().score(
+      {.state = scratch_.state(),
+       .index = scratch_.index(),
+       .node = scratch_.node(at.node),
+       .free = scratch_.free(at.node),
+       .fit = *at.fit,
+       .wanted = wanted,
+       .tasks = tasks,
+       .devices_idle = at.bucket.devices_whole,
+       .devices_opened = at.fit->devices_whole * tasks + (opens_for_share ? 1 : 0),
+       .device = at.device,
+       .unit = ask_.unit,
+       .memo = scratch_.memory().scores});
 }
 
 Claim Search::claim_on(NodeId node, std::uint32_t group, std::uint32_t alternative,
-                       std::uint32_t tasks) {
+                       std::uint32_t tasks, std::optional<std::uint32_t> device) {
   const HardwareFit& fit = scratch_.hardware_fit_of(ask_, group, alternative, node);
   NodeFree storage;
   const NodeFree* free = scratch_.window(node, ask_, storage);
   check(free != nullptr, "a claim on a closed node");
-  Claim claim = make_claim(node_ask(node, fit, group, alternative, 0), *free, tasks,
-                           ask_.unit.job.value + ask_.attempt);
+  NodeAsk ask = node_ask(node, fit, group, alternative, 0);
+  ask.device = device;
+  Claim claim = make_claim(ask, *free, tasks, ask_.unit.job.value + ask_.attempt);
   claim.node = node;
   claim.group = group;
   claim.alternative = alternative;

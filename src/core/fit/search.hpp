@@ -13,6 +13,7 @@ struct Candidate {
   NodeId node;
   BucketKey bucket;
   const HardwareFit* fit = nullptr;
+  std::optional<std::uint32_t> device = {};  // as in NodeCondition
 };
 
 class Search {
@@ -47,7 +48,8 @@ class Search {
   bool could_hold(const HardwareFit& fit, const BucketKey& bucket) const;
   Score score_of(const Candidate& at, std::uint32_t group, std::uint32_t alternative,
                  std::uint32_t tasks) const;
-  Claim claim_on(NodeId node, std::uint32_t group, std::uint32_t alternative, std::uint32_t tasks);
+  Claim claim_on(NodeId node, std::uint32_t group, std::uint32_t alternative, std::uint32_t tasks,
+                 std::optional<std::uint32_t> device = {});
   bool quota_allows(const Allocation& allocation);
   std::uint64_t part_of(NodeId node, const std::string& level) const;
   std::size_t depth_of(const std::string& level) const;
@@ -57,6 +59,7 @@ class Search {
   Allocation best_node(std::uint32_t alternative);
   std::optional<Candidate> best_of_hardware(const Buckets& buckets, const HardwareFit& fit,
                                             std::uint32_t alternative, Score& best);
+  Score best_device(Candidate& at, std::uint32_t alternative) const;
   void count_spread();
 
   // gang.cpp: all or nothing

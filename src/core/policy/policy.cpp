@@ -10,10 +10,11 @@
 namespace busbar::core {
 namespace {
 
-// Flat fair share between tenants or none, an order inside one, packed nodes.
+// Flat fair share between tenants or none, an order inside one, a rule of packing.
 class ComposedPolicy : public Policy {
  public:
-  explicit ComposedPolicy(const PolicyConfig& config) : config_(config) {}
+  explicit ComposedPolicy(const PolicyConfig& config)
+      : config_(config), packing_(make_packing(config)) {}
 
   std::string_view name() const override { return config_.name; }
   bool shares() const override { return config_.share == TenantShare::fair; }
@@ -27,19 +28,11 @@ class ComposedPolicy : public Policy {
     return order_key(config_, state, job);
   }
 
-  // Pack: work without devices keeps off accelerator nodes; a share goes to a device that is shared
-  // already; then fewest idle devices left, then best fit on cores, then on memory.
-  Score node_score(const NodeCondition& at) const override {
-    const std::int64_t idle_left = std::int64_t{at.devices_idle} - at.devices_opened;
-    const bool stray = !at.wants_devices && !at.node.devices.empty();
-    const std::int64_t opened = at.wants_shares ? at.devices_opened : 0;
-    return {stray ? -1 : 0, -opened * 1'000'000 - idle_left, (at.cores - at.free.cores).value,
-            (at.memory - at.free.memory).value};
-  }
-  bool packs() const override { return true; }
+  const Packing& packing() const override { return *packing_; }
 
  private:
   PolicyConfig config_;
+  std::unique_ptr<Packing> packing_;
 };
 
 constexpr std::string_view names[] = {"default"};

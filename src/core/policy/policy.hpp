@@ -2,13 +2,13 @@
 // The mechanism (core/cycle, core/fit) asks it for keys and scores and does the rest.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
 
 #include "core/fit/index.hpp"
+#include "core/policy/packing.hpp"
 #include "core/state/state.hpp"
 
 namespace busbar::core {
@@ -18,21 +18,6 @@ struct View;
 // Smaller goes first.
 using TenantKey = std::int64_t;
 using UnitKey = std::int64_t;
-// Compared from the left; higher is better. Ties go to the lowest node id.
-using Score = std::array<std::int64_t, 4>;
-
-// A node that could take the tasks in question.
-struct NodeCondition {
-  const Node& node;
-  const NodeFree& free;              // before
-  std::uint32_t devices_idle = 0;    // whole free devices, before
-  std::uint32_t devices_opened = 0;  // of these, how many the tasks would touch
-  MilliCores cores;                  // what the tasks take
-  Bytes memory;
-  bool wants_devices = false;
-  bool wants_shares = false;  // parts of devices
-};
-
 class Policy {
  public:
   virtual ~Policy() = default;
@@ -46,10 +31,7 @@ class Policy {
   // The unit's place inside its tenant and band; equal keys go by id. Never changes with time,
   // only by an event that names the job: the index keeps the order.
   virtual UnitKey unit_key(const State& state, const Job& job) const = 0;
-  virtual Score node_score(const NodeCondition& condition) const = 0;
-  // True when node_score prefers fewer idle devices, then fewer free cores: the order in which
-  // buckets are walked, so that a search may stop at the first bucket with a fit.
-  virtual bool packs() const = 0;
+  virtual const Packing& packing() const = 0;
 };
 
 // The names that Config::policy.name may take.

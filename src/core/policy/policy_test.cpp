@@ -246,21 +246,29 @@ TEST(DefaultPolicy, WorkIsPackedWhereItStraysAndWastesLeast) {
       {"a device that is shared already", true, true, {16, 8, 8, 0}, {16, 8, 1, 1}},
       {"devices before cores", true, false, {16, 8, 2, 1}, {2, 8, 3, 1}},
   };
-  const auto policy = make_policy(PolicyConfig{});
-  EXPECT_TRUE(policy->packs());
+  const auto packing = make_packing(PolicyConfig{});
+  EXPECT_TRUE(packing->follows_buckets());
+  const State state;
+  const Index index(state);
   for (const auto& row : rows) {
     const auto score = [&](const Place& place) {
       const Node node = testing::node("n", 64, gibibytes(64), place.devices);
       NodeFree free;
       free.cores = whole_cores(place.cores_free);
       free.memory = gibibytes(64);
-      NodeCondition condition{.node = node, .free = free};
-      condition.devices_idle = place.idle;
-      condition.devices_opened = place.opened;
-      condition.cores = whole_cores(1);
-      condition.wants_devices = row.devices;
-      condition.wants_shares = row.shares;
-      return policy->node_score(condition);
+      HardwareFit fit;
+      fit.devices_whole = row.devices && !row.shares ? 1 : 0;
+      fit.share_max = row.shares ? 500 : 0;
+      AnswerMemo memo;
+      return packing->score({.state = state,
+                             .index = index,
+                             .node = node,
+                             .free = free,
+                             .fit = fit,
+                             .wanted = testing::resources(),
+                             .devices_idle = place.idle,
+                             .devices_opened = place.opened,
+                             .memo = memo});
     };
     EXPECT_GT(score(row.better), score(row.worse)) << row.why;
   }

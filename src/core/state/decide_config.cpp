@@ -45,6 +45,20 @@ Result<Ok> check_tenants(const Config& config) {
   return Ok{};
 }
 
+Result<Ok> check_packing(const PolicyConfig& policy) {
+  if (policy.demand.size() > demand_entries_max)
+    return {Errc::invalid,
+            fmt::format("policy: demand has at most {} requests", demand_entries_max)};
+  for (const TypicalRequest& request : policy.demand)
+    if (request.weight < 1 || request.weight > demand_weight_max || request.cores < MilliCores(0) ||
+        request.share.value < 1 || request.share.value > 1000)
+      return {Errc::invalid, "policy: a weight, cores or a share in demand is out of range"};
+  if (needs_demand(policy.pack) && policy.demand.empty())
+    return {Errc::invalid,
+            "policy: this rule of packing goes by what is typically asked for; set demand"};
+  return Ok{};
+}
+
 Result<Ok> check_numbers(const Config& config) {
   const struct {
     const char* key;
@@ -76,6 +90,7 @@ Result<Ok> check_numbers(const Config& config) {
   if (policy.predict_decay_milli > 1000 || policy.promise_within < Span(0) ||
       policy.promise_within_less_per_width < Span(0))
     return {Errc::invalid, "policy: predict.decay is at most 1, and promises lie ahead"};
+  BUSBAR_TRY_OK(check_packing(policy));
   const auto policies = policy_names();
   if (std::find(policies.begin(), policies.end(), config.policy.name) == policies.end()) {
     Error error = unknown_name("policy", config.policy.name, {policies.begin(), policies.end()});

@@ -8,6 +8,7 @@
 
 #include "ring/ring.hpp"
 #include "sim/agenda.hpp"
+#include "sim/replay/fill.hpp"
 #include "sim/replay/hash_journal.hpp"
 #include "sim/sim_engine.hpp"
 
@@ -19,7 +20,7 @@ constexpr std::uint64_t progress_interval_jobs = 1000;
 class Replay : public ring::Observer, public Truths {
  public:
   Replay(const Cluster& cluster, const Trace& trace, const ReplayOptions& options)
-      : cluster_(cluster), trace_(trace), options_(options) {
+      : cluster_(cluster), trace_(trace), options_(options), measure_(cluster) {
     faults_.on = false;
     result_.jobs.resize(trace.jobs.size());
     for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
@@ -42,7 +43,10 @@ class Replay : public ring::Observer, public Truths {
     settle();
     take_inventory();
     if (trouble_) return std::move(*trouble_);
-    play();
+    if (options_.mode == ReplayMode::fill)
+      fill();
+    else
+      play();
     if (trouble_) return std::move(*trouble_);
     result_.cycle_count = ring_->counters().cycles;
     result_.decisions = ring_->counters().grants;
@@ -60,7 +64,12 @@ class Replay : public ring::Observer, public Truths {
   }
 
  private:
-  void durable_events(const Events&) override {}
+  void durable_events(const Events& events) override {
+    if (options_.mode != ReplayMode::fill) return;
+    for (const Event& event : events)
+      if (const auto* granted = std::get_if<Granted>(&event.body))
+        for (const Claim& claim : granted->allocation.claims) allocated_ += measure_.of(claim);
+  }
   void verdicts(const core::Verdicts&, bool) override {}
 
   std::size_t place_of(JobId job) const { return place_of_[job.value - 1]; }
@@ -120,6 +129,49 @@ class Replay : public ring::Observer, public Truths {
       note_cycle(ring_->counters().grants - grants);
     }
     count_running();
+  }
+
+  // Each job has one cycle to find its place in.
+  void fill() {
+    for (; next_ < trace_.jobs.size() && !trouble_; ++next_) {
+      const Tick at = begin_ + trace_.jobs[next_].submit;
+      if (trace_.jobs[next_].submit > options_.until) break;
+      while (agenda_.next_at() <= at) {
+        agenda_.advance(agenda_.next_at());
+        agenda_.take()();
+        settle();
+      }
+      agenda_.advance(at);
+      const std::uint64_t grants = ring_->counters().grants;
+      const std::size_t taken = place_of_.size();
+      submit(next_);
+      settle();
+      if (place_of_.size() > taken) give_up(JobId(place_of_.size()));
+      note_cycle(ring_->counters().grants - grants);
+      arrived_ += measure_.of(trace_.jobs[next_].job);
+      result_.fill.push_back({arrived_, allocated_});
+      if ((next_ + 1) % progress_interval_jobs == 0 && options_.report)
+        options_.report({next_ + 1, next_ + 1, trace_.jobs.size(), agenda_.now() - begin_});
+    }
+    count_running();
+  }
+
+  // What did not start at once is cancelled.
+  void give_up(JobId job) {
+    const core::JobRecord* record = ring_->state().find(job);
+    if (record == nullptr || record->waiting + record->held == 0) return;
+    CancelUnits command;
+    command.units.job = job;
+    for (std::uint32_t g = 0; g < record->groups.size(); ++g) {
+      if (record->groups[g].waiting.empty()) continue;
+      command.units.all = false;
+      command.units.group = g;
+      command.units.indices = record->groups[g].waiting;
+      command.by = UserRef{.name = "simulation", .is_operator = true};
+      command.reason = "it found no place at once";
+      post(command, "a job that found no place");
+    }
+    settle();
   }
 
   // What still runs has no row yet.
@@ -210,6 +262,9 @@ class Replay : public ring::Observer, public Truths {
   std::size_t ended_ = 0;              // jobs
   std::vector<std::size_t> place_of_;  // in the trace, by job id - 1
   std::vector<HistoryRow> rows_;       // not yet counted
+  Measure measure_;
+  std::int64_t arrived_ = 0;  // of the fill mode, as FillPoint
+  std::int64_t allocated_ = 0;
   ReplayResult result_;
 };
 

@@ -26,8 +26,14 @@ struct ReplayProgress {
   Span at;                      // from the beginning of the trace
 };
 
+enum class ReplayMode : std::uint8_t {
+  replay,  // jobs come when they came and end when they ended
+  fill,    // jobs come one by one and stay; who finds no place at once is gone
+};
+
 struct ReplayOptions {
   std::uint64_t seed = 1;
+  ReplayMode mode = ReplayMode::replay;
   Span until = span_unlimited;                        // from the beginning of the trace
   std::function<void(const ReplayProgress&)> report;  // every now and then
 };
@@ -59,9 +65,17 @@ struct CycleRow {
   std::int64_t cores_busy = 0;  // thousandths
 };
 
+// Behind one arrival of the fill mode, in thousandths of devices; of cores on a cluster without
+// any.
+struct FillPoint {
+  std::int64_t arrived = 0;  // what all arrivals so far asked for
+  std::int64_t allocated = 0;
+};
+
 struct ReplayResult {
   std::vector<JobOutcome> jobs;  // in the order of the trace
   std::vector<CycleRow> cycles;  // those after which something else was waiting or running
+  std::vector<FillPoint> fill;   // by arrival
   std::uint64_t cycle_count = 0;
   std::uint64_t decisions = 0;  // starts
   std::uint64_t journal_hash = 0;

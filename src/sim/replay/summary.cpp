@@ -120,6 +120,13 @@ std::string number(const std::optional<double>& value) {
   return value ? fmt::format("{:.10g}", *value) : "null";
 }
 
+std::string marks_json(const FillMarks& marks) {
+  std::string out;
+  for (std::size_t m = 0; m < marks.size(); ++m)
+    out += fmt::format("{}\"{}\": {}", m > 0 ? ", " : "{", fill_marks[m], number(marks[m]));
+  return out + "}";
+}
+
 std::string csv_seconds(Span span) {
   return span == JobOutcome::never ? "" : fmt::format("{:.3f}", in_seconds(span));
 }
@@ -161,6 +168,11 @@ Summary summarise(const Cluster& cluster, const Trace& trace, const ReplayResult
         static_cast<double>(totals.deadlines_met) / static_cast<double>(totals.deadlines);
   out.fairness_jain = jain(totals.tenants);
   put_capacity(cluster, totals, out);
+  if (!result.fill.empty()) {
+    out.gpu_allocated_pct_at = fill_marks_of(cluster, result.fill);
+    out.gpu_allocated_pct = 100 * static_cast<double>(result.fill.back().allocated) /
+                            static_cast<double>(Measure(cluster).capacity());
+  }
   out.cycles = result.cycle_count;
   out.journal_hash = result.journal_hash;
   return out;
@@ -183,6 +195,7 @@ std::string summary_json(const Summary& s) {
   put("bsld_mean", number(s.bsld_mean));
   put("utilization", number(s.utilization));
   put("gpu_allocated_pct", number(s.gpu_allocated_pct));
+  if (s.gpu_allocated_pct_at) put("gpu_allocated_pct_at", marks_json(*s.gpu_allocated_pct_at));
   put("gpu_hours_per_job", number(s.gpu_hours_per_job));
   put("deadline_met_ratio", number(s.deadline_met_ratio));
   put("preemptions", fmt::format("{}", s.preemptions));

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "sim/replay/cluster.hpp"
+#include "sim/replay/fill.hpp"
 #include "sim/replay/replay.hpp"
 #include "sim/trace/trace.hpp"
 
@@ -34,6 +35,7 @@ struct Summary {
   std::optional<double> fairness_jain;
   std::optional<double> finish_time_fairness_max;
   std::optional<double> energy_kwh, carbon_g, cost;
+  std::optional<FillMarks> gpu_allocated_pct_at;  // of the fill mode
   std::uint64_t cycles = 0;
   std::uint64_t journal_hash = 0;
   // Measured by whoever ran it; not part of what must be equal.
@@ -44,7 +46,7 @@ struct Summary {
 
 Summary summarise(const Cluster& cluster, const Trace& trace, const ReplayResult& result);
 
-// One JSON object with exactly these keys, in this order.
+// One JSON object with exactly these keys, in this order; gpu_allocated_pct_at in fill mode only.
 std::string summary_json(const Summary& summary);
 // With a header line; times in seconds from the beginning of the trace, "" where there is none.
 std::string jobs_csv(const Trace& trace, const ReplayResult& result);

@@ -32,6 +32,7 @@ Result<Node> read_node(const Table& row) {
   device.model = std::string(row.at("model"));
   device.simulated = true;
   if (devices > 0 && device.model.empty()) return row.wrong("model", "names no model");
+  if (devices > 0) node.features.push_back(device.model);
   for (std::int64_t i = 0; i < devices; ++i) {
     device.physical_index = static_cast<std::uint32_t>(i);
     node.devices.push_back(device);
@@ -49,13 +50,12 @@ Result<Ok> read_devices(const Table& row, TaskGroup& group) {
   DeviceRequest request;
   request.count = static_cast<std::uint32_t>(count);
   request.share = MilliDevices(share);
-  const Alternative plain = group.any_of[0];
-  group.any_of.clear();
-  for (const std::string_view model : split(row.at("gpu_spec"), '|')) {
-    request.model = std::string(model);
-    group.any_of.push_back(plain);
-    group.any_of.back().resources.devices.push_back(request);
-  }
+  Alternative& asked = group.any_of[0];
+  asked.resources.devices.push_back(request);
+  // Any of the models will do alike, which is a condition; alternatives would be preferred in turn.
+  if (!row.at("gpu_spec").empty())
+    for (const std::string_view model : split(row.at("gpu_spec"), '|'))
+      if (!model.empty()) asked.constraint.push_back({{std::string(model)}});
   return Ok{};
 }
 

@@ -113,11 +113,11 @@ TEST(Openb, NodesAndPodsBecomeMachinesAndJobs) {
   const TraceJob& part = trace->jobs[1];
   EXPECT_EQ(part.submit, seconds(10));
   EXPECT_EQ(part.run_time, seconds(50)) << "from when it was scheduled";
-  const auto& any_of = part.job.groups[0].any_of;
-  ASSERT_EQ(any_of.size(), 2U);
-  EXPECT_EQ(any_of[1].resources.devices[0].model, "V100M32");
-  EXPECT_EQ(any_of[1].resources.devices[0].share, MilliDevices(460));
-  EXPECT_EQ(any_of[1].resources.cores, whole_cores(12));
+  const Alternative& asked = part.job.groups[0].any_of[0];
+  ASSERT_EQ(asked.constraint.size(), 2U) << "any of the models will do alike";
+  EXPECT_EQ(asked.constraint[1].terms, std::vector<std::string>{"V100M32"});
+  EXPECT_EQ(asked.resources.devices[0].share, MilliDevices(460));
+  EXPECT_EQ(asked.resources.cores, whole_cores(12));
   EXPECT_EQ(trace->jobs[2].job.groups[0].any_of[0].resources.devices[0].count, 8U);
   ASSERT_EQ(trace->remarks.size(), 1U);
 }
