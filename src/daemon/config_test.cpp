@@ -38,7 +38,7 @@ tenants:
   - {name: blue, users: [ada], submitted_max: 10}
 default_tenant: red
 policy: {promises_max: 4, backfill: false, reserve: true, backfill_depth: 50, slice_steps: 99,
-         launch_ahead: 3s, pack: potential,
+         launch_ahead: 3s, pack: potential, potential: {keep: 0.1, pressure_max: 2},
          demand: [{weight: 7, cores: 2.5, gpu: 0.25, models: [T4, "A 100"]}, {gpus: 8, memory: 1G}]}
 fair_share: {half_life: 1d, epoch: 2m}
 limits: {default_time: 1h, units_per_job: 5000, launch_failures: 5}
@@ -57,6 +57,8 @@ topology_levels: [row, rack]
   const List<NamedCount> quota = {{"cores", 8000}, {"gpu", 2500}, {"memory", 64LL << 30}};
   EXPECT_EQ(config->core.tenants[1].quota, quota);
   EXPECT_EQ(config->core.policy.pack, PackRule::potential);
+  EXPECT_EQ(config->core.policy.potential_keep_milli, 100U);
+  EXPECT_EQ(config->core.policy.potential_pressure_max_milli, 2000U);
   const TypicalRequest typical{.weight = 7,
                                .cores = MilliCores(2500),
                                .devices = 1,

@@ -19,8 +19,10 @@ constexpr std::string_view top_fields[] = {"tenants",       "default_tenant", "p
 constexpr std::string_view tenant_fields[] = {"name",        "weight",        "quota",
                                               "running_max", "submitted_max", "users"};
 constexpr std::string_view policy_fields[] = {
-    "name",  "promises_max", "backfill", "reserve", "backfill_depth", "slice_steps", "launch_ahead",
-    "order", "share",        "weights",  "predict", "promise",        "pack",        "demand"};
+    "name",        "promises_max", "backfill", "reserve", "backfill_depth",
+    "slice_steps", "launch_ahead", "order",    "share",   "weights",
+    "predict",     "promise",      "pack",     "demand",  "potential"};
+constexpr std::string_view potential_fields[] = {"keep", "several", "price", "pressure_max"};
 constexpr std::string_view demand_fields[] = {"weight", "cores", "memory", "gpus", "gpu", "models"};
 constexpr std::string_view predict_fields[] = {"decay", "prior"};
 constexpr std::string_view promise_fields[] = {"heads", "within", "less_per_width"};
@@ -118,6 +120,13 @@ void read_packing(const MapReader& map, PolicyConfig& out) {
     out.demand.clear();
     for (std::size_t i = 0; i < at->items.size(); ++i)
       read_typical(at.child(i), map.problems(), out.demand.emplace_back());
+  }
+  if (const Field at = map.find("potential")) {
+    const MapReader fields(*at.value, at.path, potential_fields, map.problems());
+    read_ratio(fields, "keep", 1'000'000, out.potential_keep_milli);
+    read_ratio(fields, "several", 1'000'000, out.potential_several_milli);
+    read_ratio(fields, "price", 1'000'000, out.potential_price_milli);
+    read_ratio(fields, "pressure_max", 1'000'000, out.potential_pressure_max_milli);
   }
   if (needs_demand(out.pack) && out.demand.empty())
     map.refuse("pack", "it goes by what is typically asked for; add demand");
@@ -244,6 +253,11 @@ std::string scheduling_text(const Config& config) {
                      policy.demand.empty() ? " []" : "");
   for (const TypicalRequest& request : policy.demand)
     out += "    - " + typical_text(request) + "\n";
+  out += fmt::format("  potential: {{keep: {}, several: {}, price: {}, pressure_max: {}}}\n",
+                     format_milli(policy.potential_keep_milli),
+                     format_milli(policy.potential_several_milli),
+                     format_milli(policy.potential_price_milli),
+                     format_milli(policy.potential_pressure_max_milli));
   out += fmt::format("fair_share: {{half_life: {}, epoch: {}}}\n", span_of(config.usage_half_life),
                      span_of(config.usage_epoch));
   out += fmt::format("limits: {{default_time: {}, units_per_job: {}, launch_failures: {}}}\n",

@@ -137,6 +137,11 @@ struct PolicyConfig {
   Span promise_within_less_per_width;
   PackRule pack = PackRule::tight;
   std::vector<TypicalRequest> demand;
+  // Of `potential`, in thousandths; docs/policies.md says of what.
+  std::uint32_t potential_keep_milli = 60;
+  std::uint32_t potential_several_milli = 4700;
+  std::uint32_t potential_price_milli = 300;
+  std::uint32_t potential_pressure_max_milli = 4000;
   friend bool operator==(const PolicyConfig&, const PolicyConfig&) = default;
 };
 template <class V>
@@ -161,6 +166,10 @@ void describe(V& visit, Like<PolicyConfig> auto& policy) {
   visit("promise_within_less_per_width", policy.promise_within_less_per_width);
   visit("pack", policy.pack);
   visit("demand", policy.demand);
+  visit("potential_keep_milli", policy.potential_keep_milli);
+  visit("potential_several_milli", policy.potential_several_milli);
+  visit("potential_price_milli", policy.potential_price_milli);
+  visit("potential_pressure_max_milli", policy.potential_pressure_max_milli);
 }
 
 struct Config {

@@ -21,11 +21,7 @@ namespace {
 
 constexpr std::size_t sequence_count = 48;
 constexpr std::size_t sequence_length = 80;
-constexpr std::int64_t micro = 1000;          // in a thousandth of a device
-constexpr std::int64_t keep_milli = 60;       // of what one kind alone would leave idle
-constexpr std::int64_t several_milli = 4700;  // a kind of several devices counts for so much
-constexpr std::int64_t price_milli = 300;
-constexpr std::int64_t pressure_max_milli = 4000;
+constexpr std::int64_t micro = 1000;  // in a thousandth of a device
 
 using Left = std::vector<std::int64_t>;  // idle parts of devices above zero, ascending
 using Sequence = std::array<std::uint16_t, sequence_length>;
@@ -40,7 +36,7 @@ std::int64_t sum_of(const Left& left) {
   return std::accumulate(left.begin(), left.end(), std::int64_t{0});
 }
 
-Kind kind_of(const TypicalRequest& request) {
+Kind kind_of(const TypicalRequest& request, std::int64_t several_milli) {
   Kind kind{request, request.share.value * request.devices, 0};
   const auto root =
       static_cast<std::int64_t>(square_root(static_cast<std::uint64_t>(kind.devices) * 1000));
@@ -76,9 +72,12 @@ std::int64_t idle_of_kind(const Kind& kind, MilliCores cores, Bytes memory, cons
 
 class PotentialPacking : public Packing {
  public:
-  explicit PotentialPacking(const PolicyConfig& config) {
+  explicit PotentialPacking(const PolicyConfig& config)
+      : keep_milli_(config.potential_keep_milli),
+        price_milli_(config.potential_price_milli),
+        pressure_max_milli_(config.potential_pressure_max_milli) {
     for (const TypicalRequest& request : config.demand)
-      if (request.devices > 0) kinds_.push_back(kind_of(request));
+      if (request.devices > 0) kinds_.push_back(kind_of(request, config.potential_several_milli));
     for (const Kind& kind : kinds_) keep_weight_ += kind.keep_weight;
     if (!kinds_.empty()) draw();
   }
@@ -148,7 +147,7 @@ class PotentialPacking : public Packing {
       kept += kinds_[k].keep_weight *
               (open[k] ? idle_of_kind(kinds_[k], cores, memory, left) : sum_of(left));
     return idle * micro / static_cast<std::int64_t>(sequence_count) +
-           kept * keep_milli / keep_weight_;
+           kept * keep_milli_ / std::max<std::int64_t>(keep_weight_, 1);
   }
 
   std::int64_t idle_after(const Sequence& sequence, const std::vector<bool>& open, MilliCores cores,
@@ -195,12 +194,15 @@ class PotentialPacking : public Packing {
       const Node& node = at.state.nodes()[example.value - 1].node;
       if (!node.devices.empty() && node.devices[0].model == model) own += devices.value;
     }
-    if (own <= 0) return price_milli * pressure_max_milli;
+    if (own <= 0) return price_milli_ * pressure_max_milli_;
     const std::int64_t pressure_milli =
         multiply_divide(multiply_divide(named, 1'000'000, asked), all, own) / 1000;
-    return price_milli * std::min(pressure_milli, pressure_max_milli);
+    return price_milli_ * std::min(pressure_milli, pressure_max_milli_);
   }
 
+  std::int64_t keep_milli_;
+  std::int64_t price_milli_;
+  std::int64_t pressure_max_milli_;
   std::vector<Kind> kinds_;
   std::int64_t keep_weight_ = 0;
   std::array<Sequence, sequence_count> sequences_{};

@@ -53,6 +53,10 @@ Result<Ok> check_packing(const PolicyConfig& policy) {
     if (request.weight < 1 || request.weight > demand_weight_max || request.cores < MilliCores(0) ||
         request.share.value < 1 || request.share.value > 1000)
       return {Errc::invalid, "policy: a weight, cores or a share in demand is out of range"};
+  constexpr std::uint32_t milli_max = 1'000'000;
+  if (policy.potential_keep_milli > milli_max || policy.potential_several_milli > milli_max ||
+      policy.potential_price_milli > milli_max || policy.potential_pressure_max_milli > milli_max)
+    return {Errc::invalid, "policy: a number of potential is above 1000"};
   if (needs_demand(policy.pack) && policy.demand.empty())
     return {Errc::invalid,
             "policy: this rule of packing goes by what is typically asked for; set demand"};
