@@ -109,7 +109,9 @@ Result<AttemptId> parse_attempt_name(std::string_view installation, std::string_
   const auto index = parse_index(unit[1]);
   const auto number = parse_index(parts[4]);
   if (!group || !index || !number) return bad;
-  return AttemptId{{JobId(static_cast<std::uint64_t>(*job)), *group, *index}, *number};
+  const AttemptId attempt{{JobId(static_cast<std::uint64_t>(*job)), *group, *index}, *number};
+  // The name is the identity: numbers written another way, as 01, are none of ours.
+  return attempt_name(installation, attempt) == name ? Result<AttemptId>(attempt) : bad;
 }
 
 }  // namespace busbar

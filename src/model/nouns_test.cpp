@@ -150,9 +150,10 @@ TEST(Names, OfAttemptsReadBack) {
 }
 
 TEST(Names, WhatIsNoAttemptsName) {
-  for (const char* name : {"", "bb", "bb-a1b2c3-17-2x4", "cc-a1b2c3-17-2x4-3", "bb-a1b2c3-x-2x4-3",
-                           "bb-a1b2c3-17-24-3", "bb-a1b2c3-17-2x4x5-3", "bb-a1b2c3-17-2x4-",
-                           "bb-a1b2c3-17-2x4-3-0", "bb-a1b2c3-17-2x4294967296-3"})
+  for (const char* name :
+       {"", "bb", "bb-a1b2c3-17-2x4", "cc-a1b2c3-17-2x4-3", "bb-a1b2c3-x-2x4-3",
+        "bb-a1b2c3-17-24-3", "bb-a1b2c3-17-2x4x5-3", "bb-a1b2c3-17-2x4-", "bb-a1b2c3-17-2x4-3-0",
+        "bb-a1b2c3-17-2x4294967296-3", "bb-a1b2c3-17-2x4-03", "bb-a1b2c3-017-2x4-3"})
     EXPECT_EQ(parse_attempt_name("a1b2c3", name).error().code, Errc::invalid) << name;
 }
 
