@@ -10,9 +10,9 @@ kth    KTH-SP2 with the users' estimates, played by `busbar sim run`: mean bound
        whatever is better.
 openb  Alibaba's cluster-trace-gpu-v2023, `busbar sim run --mode fill`: per cent of the GPUs that
        are allocated once 100 and 130 % have arrived, over the seeds. First the published best
-       (fragmentation gradient) itself: the setting is right where it comes out within half a point. Then
-       ours, of one policy with the same parameters for all variants; only what typically comes is
-       counted from each workload. `bound`: what no placement of the arrivals passes.
+       (fragmentation gradient) itself: the setting is right where it comes out within half a
+       point. Then ours, of one policy with the same parameters for all variants; only what
+       typically comes is counted from each workload. `bound`: what no placement passes.
 Each parameter of our policies is moved by 20 % both ways.
 
 The data lie in $BUSBAR_DATA (../shared/data where it is not set); without them nothing is measured.

@@ -1,9 +1,9 @@
 """What no placement of a workload on a cluster passes: a linear relaxation, solved exactly.
 
-Pods may be split, refused and spread over all nodes of one shape as if these were one machine; memory
-is left out. What stays: cores of each shape of node, models, and that the parts of one GPU add up to
-at most the whole. Of the last, the patterns are made one by one where they would help (Gilmore and
-Gomory 1961): an unbounded knapsack over thousandths for each shape of node.
+Pods may be split, refused and spread over all nodes of one shape as if these were one machine;
+memory is left out. What stays: cores of each shape of node, models, and that the parts of one GPU
+add up to at most the whole. Of the last, the patterns are made one by one where they would help
+(Gilmore and Gomory 1961): an unbounded knapsack over thousandths for each shape of node.
 """
 
 import collections

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/rng.hpp"
 #include "core/fit/search.hpp"
 
 namespace busbar::core {
@@ -61,6 +62,39 @@ Allocation Search::best_node(std::uint32_t alternative) {
   return best;
 }
 
+// What is remembered of the class, where answers may be: beside no promise, and where the score
+// follows from the node alone.
+std::vector<Memory::Place>* Search::places_of(std::uint32_t alternative) {
+  if (scratch_.timed() || !policy_.packing().is_local()) return nullptr;
+  const std::uint64_t key = mix(mix(ask_.unit_class, ask_.unit.group),
+                                mix(alternative, scratch_.state().config_version()));
+  return &scratch_.memory().places(key, scratch_.state().nodes().size());
+}
+
+// How good the node is for one task, and which device of it; nothing where it does not fit.
+std::optional<Score> Search::look(Candidate& at, std::uint32_t alternative,
+                                  std::vector<Memory::Place>* places) {
+  const std::uint32_t group = ask_.unit.group;
+  if (places == nullptr || scratch_.changed(at.node)) {
+    if (tasks_on(at, group, alternative, 1) == 0) return std::nullopt;
+    return best_device(at, alternative);
+  }
+  Memory::Place& place = (*places)[at.node.value - 1];
+  const Revision touched = scratch_.index().touched(at.node);
+  if (place.touched != touched) {
+    const bool fits = tasks_on(at, group, alternative, 1) > 0;
+    if (gave_up_) return std::nullopt;
+    place = {touched, fits};
+    if (fits) place.score = best_device(at, alternative);
+    if (at.device) place.device = *at.device;
+  } else if (!spend_step()) {
+    return std::nullopt;
+  }
+  if (!place.fits) return std::nullopt;
+  if (place.device != Memory::no_device) at.device = place.device;
+  return place.score;
+}
+
 // The score of the best device for a task that wants a part of one, where the policy cares.
 Score Search::best_device(Candidate& at, std::uint32_t alternative) const {
   const std::uint32_t group = ask_.unit.group;
@@ -94,6 +128,7 @@ std::optional<Candidate> Search::best_of_hardware(const Buckets& buckets, const 
   std::optional<Candidate> found;
   std::uint32_t found_used = 0;
   NodeId last;
+  std::vector<Memory::Place>* const places = places_of(alternative);
   for (const auto& [key, bucket] : buckets) {
     if (!could_hold(fit, key)) continue;
     if (packs && found && fit.share_max == 0 && key.devices_whole > found->bucket.devices_whole)
@@ -102,11 +137,12 @@ std::optional<Candidate> Search::best_of_hardware(const Buckets& buckets, const 
       Candidate candidate{slot.node, key, &fit};
       // A twin of the one before is no better, and its id is higher.
       const NodeId before = std::exchange(last, slot.node);
-      if (!spreads && !scratch_.timed() && before.value > 0 && excluded_.empty() &&
-          scratch_.free(before) == scratch_.free(slot.node))
+      if (places == nullptr && !spreads && !scratch_.timed() && before.value > 0 &&
+          excluded_.empty() && scratch_.free(before) == scratch_.free(slot.node))
         return true;
-      if (tasks_on(candidate, group, alternative, 1) == 0) return !gave_up_;
-      const Score score = best_device(candidate, alternative);
+      const std::optional<Score> looked = look(candidate, alternative, places);
+      if (!looked) return !gave_up_;
+      const Score& score = *looked;
       std::uint32_t used = 0;
       if (spreads) {
         const auto part = spread_used_.find(part_of(slot.node, ask_.job->topology->spread));
@@ -124,6 +160,7 @@ std::optional<Candidate> Search::best_of_hardware(const Buckets& buckets, const 
     });
     if (gave_up_) return found;
   }
+  if (found) best[0] -= policy_.packing().surcharge(condition_of(*found, group, alternative, 1));
   // Less crowded parts come before any score, across hardware too.
   if (found && spreads) best[0] -= std::int64_t{found_used} * 1'000;
   return found;

@@ -45,6 +45,7 @@ NodeShape shape_of(const State& state, const NodeRecord& record) {
   }
   for (const auto& device : record.node.devices)
     shape.weights.push_back(match::device_weight(device));
+  if (!record.node.devices.empty()) shape.model = digest(record.node.devices[0].model);
   shape.open = record.schedulable() && state.synchronised().contains(record.node.cluster);
   return shape;
 }
@@ -113,6 +114,7 @@ void IndexWriter::rebuild() {
   // Not `index = Index(after)`: that constructor is this function.
   index.nodes_.clear();
   index.shapes_.clear();
+  index.touched_.by_node.clear();
   index.on_node_.clear();
   index.hardware_.clear();
   index.devices_free_.clear();
@@ -148,26 +150,31 @@ void IndexWriter::rebuild() {
   rebuilding = false;
 }
 
+void IndexWriter::count_devices(const NodeShape& shape, const NodeFree& free, bool add) {
+  if (shape.model == 0) return;
+  const auto model = index.devices_free_.try_emplace(shape.model).first;
+  for (const MilliDevices device : free.devices)
+    model->second.devices += add ? device : MilliDevices(-device.value);
+  model->second.nodes += add ? 1 : -1;
+  if (model->second.nodes == 0) index.devices_free_.erase(model);
+}
+
 void IndexWriter::move_bucket(NodeId id, bool add) {
+  index.touched_.by_node[id.value - 1] = after.revision();
   const NodeShape& shape = index.shapes_[id.value - 1];
   if (!shape.open) return;
   const NodeFree& free = index.nodes_[id.value - 1];
   const BucketKey key = bucket_key(free);
-  MilliDevices devices;
-  for (const MilliDevices device : free.devices) devices += device;
+  count_devices(shape, free, add);
   if (add) {
     index.hardware_[shape.hardware][key].insert(slot(free, id));
-    index.devices_free_[shape.hardware] += devices;
     return;
   }
-  index.devices_free_[shape.hardware] -= devices;
   const auto hardware = index.hardware_.find(shape.hardware);
   const auto bucket = hardware->second.find(key);
   bucket->second.erase(slot(free, id));
   if (bucket->second.empty()) hardware->second.erase(bucket);
-  if (!hardware->second.empty()) return;
-  index.hardware_.erase(hardware);
-  index.devices_free_.erase(shape.hardware);
+  if (hardware->second.empty()) index.hardware_.erase(hardware);
 }
 
 void IndexWriter::refresh_node(NodeId id) {
@@ -176,6 +183,8 @@ void IndexWriter::refresh_node(NodeId id) {
     grow_slowly(index.nodes_);
     grow_slowly(index.shapes_);
     grow_slowly(index.on_node_);
+    grow_slowly(index.touched_.by_node);
+    index.touched_.by_node.resize(at + 1);
     index.nodes_.resize(at + 1);
     index.shapes_.resize(at + 1);
     index.on_node_.resize(at + 1);

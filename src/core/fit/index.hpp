@@ -26,6 +26,7 @@ struct NodeShape {
   std::uint64_t hardware = 0;         // digest of all that placement may ask of the node itself
   std::vector<std::uint64_t> parts;   // digest of the enclosing parts, outermost (cluster) first
   std::vector<std::int64_t> weights;  // match::device_weight by ordinal
+  std::uint64_t model = 0;            // digest of its first device's model; 0: it has none
   bool open = false;                  // reachable, not drained, its engine has told what runs
   friend bool operator==(const NodeShape&, const NodeShape&) = default;
 };
@@ -125,8 +126,16 @@ class Index {
   const std::vector<NodeShape>& shapes() const { return shapes_; }  // by node id - 1
   // Open nodes only, by NodeShape::hardware.
   const std::map<std::uint64_t, Buckets>& hardware() const { return hardware_; }
-  // Free devices of open nodes, thousandths, by hardware; no entry where there is no such node.
-  const std::map<std::uint64_t, MilliDevices>& devices_free() const { return devices_free_; }
+  // By NodeShape::model, of open nodes that have devices.
+  struct ModelFree {
+    std::uint64_t nodes = 0;
+    MilliDevices devices;
+    friend bool operator==(const ModelFree&, const ModelFree&) = default;
+  };
+  const std::map<std::uint64_t, ModelFree>& devices_free() const { return devices_free_; }
+  // The event that last changed the node or what is free on it; of an index built anew, the last
+  // event of all.
+  Revision touched(NodeId node) const { return touched_.by_node[node.value - 1]; }
   const std::set<AttemptId>& attempts_on(NodeId node) const { return on_node_[node.value - 1]; }
   const std::map<AttemptId, AttemptUse>& attempts() const { return attempts_; }
   // Live attempts by latest end, then id: the order in which claims come free.
@@ -186,11 +195,17 @@ class Index {
     friend bool operator==(const Room&, const Room&) { return true; }
   };
 
+  struct Touched {  // does not follow from State
+    std::vector<Revision> by_node;
+    friend bool operator==(const Touched&, const Touched&) { return true; }
+  };
+
   std::vector<NodeFree> nodes_;
   std::vector<NodeShape> shapes_;
+  Touched touched_;
   std::vector<std::set<AttemptId>> on_node_;
   std::map<std::uint64_t, Buckets> hardware_;
-  std::map<std::uint64_t, MilliDevices> devices_free_;
+  std::map<std::uint64_t, ModelFree> devices_free_;
   std::map<AttemptId, AttemptUse> attempts_;
   std::map<AttemptId, AttemptId> holder_of_;  // of staged attempts
   std::set<std::pair<Tick, AttemptId>> by_end_;

@@ -19,6 +19,7 @@ struct IndexWriter {
   void count_tenant(const AttemptUse& use, std::int64_t sign);
   void measure(AttemptUse& use);
   void move_bucket(NodeId id, bool add);
+  void count_devices(const NodeShape& shape, const NodeFree& free, bool add);
   void touch_node(NodeId id, const Claim& claim, bool taken);
 
   // index_jobs.cpp: who waits

@@ -2,6 +2,7 @@
 // answer, and an answer from here costs the steps of the search it was learned from.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -53,14 +54,45 @@ struct Memory {
     Miss miss;
   };
   std::map<std::uint64_t, Failure> failures;  // by unit class
-  AnswerMemo scores;                          // of policies
+
+  AnswerMemo scores;  // of policies
+  // By hardware and configuration, for each kind of request in the demand: whether it may have a
+  // device there.
+  std::map<std::uint64_t, std::vector<bool>> accessible;
+
+  // How one task of a class does on a node beside no promise, since the node was last touched.
+  struct Place {
+    Revision touched;  // 0: not looked at yet
+    bool fits = false;
+    std::uint32_t device = no_device;
+    std::array<std::int64_t, 4> score{};
+  };
+  static constexpr std::uint32_t no_device = UINT32_MAX;
+  // By node id - 1, of a class and alternative under a configuration.
+  std::vector<Place>& places(std::uint64_t key, std::size_t nodes) {
+    if (places_kept_ > places_max) {
+      places_.clear();
+      places_kept_ = 0;
+    }
+    std::vector<Place>& found = places_[key];
+    if (found.size() >= nodes) return found;
+    places_kept_ += nodes - found.size();
+    found.resize(nodes);
+    return found;
+  }
 
   static constexpr std::size_t entries_max = 100'000;
   void forget_failures() { failures.clear(); }
   void bound() {
     if (fits.size() > entries_max) fits.clear();
     if (failures.size() > entries_max) failures.clear();
+    if (accessible.size() > entries_max) accessible.clear();
   }
+
+ private:
+  static constexpr std::size_t places_max = 4'000'000;
+  std::map<std::uint64_t, std::vector<Place>> places_;
+  std::size_t places_kept_ = 0;
 };
 
 }  // namespace busbar::core

@@ -73,7 +73,7 @@ void Scratch::unbook(const UnitId& unit) {
 }
 
 const NodeFree& Scratch::free(NodeId id) const {
-  if (!changed_.empty() && changed_[id.value - 1] > 0) return nodes_[changed_[id.value - 1] - 1];
+  if (changed(id)) return nodes_[changed_[id.value - 1] - 1];
   return index_->nodes()[id.value - 1];
 }
 

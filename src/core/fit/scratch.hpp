@@ -54,6 +54,8 @@ class Scratch {
   const Node& node(NodeId id) const { return state_->nodes()[id.value - 1].node; }
   const NodeShape& shape(NodeId id) const { return index_->shapes()[id.value - 1]; }
   const NodeFree& free(NodeId id) const;
+  // Whether it stands otherwise here than in the index.
+  bool changed(NodeId id) const { return !changed_.empty() && changed_[id.value - 1] > 0; }
 
   // What the node has free for `ask` during its whole interval: nothing while it is closed.
   // `storage` is used where a booking must be counted in.

@@ -92,14 +92,17 @@ NodeAsk Search::node_ask(NodeId node, const HardwareFit& fit, std::uint32_t grou
           rule_};
 }
 
+// False when the search has looked at enough.
+bool Search::spend_step() {
+  steps_.used += 1;
+  gave_up_ = gave_up_ || steps_.used - steps_before_ > search_steps_max;
+  return !gave_up_;
+}
+
 // One step: a node looked at during the whole interval of the ask.
 std::uint32_t Search::tasks_on(const Candidate& at, std::uint32_t group, std::uint32_t alternative,
                                std::uint32_t tasks_max) {
-  steps_.used += 1;
-  if (steps_.used - steps_before_ > search_steps_max) {
-    gave_up_ = true;
-    return 0;
-  }
+  if (!spend_step()) return 0;
   if (!at.fit->possible || excluded_.contains(at.node)) return 0;
   std::uint32_t own_claims = 0;
   for (const auto& claim : found_.claims) own_claims += claim.node == at.node ? 1 : 0;
@@ -125,23 +128,27 @@ bool Search::could_hold(const HardwareFit& fit, const BucketKey& bucket) const {
          bucket.devices_whole > fit.devices_whole;
 }
 
-Score Search::score_of(const Candidate& at, std::uint32_t group, std::uint32_t alternative,
-                       std::uint32_t tasks) const {
+NodeCondition Search::condition_of(const Candidate& at, std::uint32_t group,
+                                   std::uint32_t alternative, std::uint32_t tasks) const {
   const Resources& wanted = ask_.job->groups[group].any_of[alternative].resources;
   const bool opens_for_share = at.fit->share_max > 0 && at.bucket.share_max < at.fit->share_max;
-  return policy_.packing().score(
-      {.state = scratch_.state(),
-       .index = scratch_.index(),
-       .node = scratch_.node(at.node),
-       .free = scratch_.free(at.node),
-       .fit = *at.fit,
-       .wanted = wanted,
-       .tasks = tasks,
-       .devices_idle = at.bucket.devices_whole,
-       .devices_opened = at.fit->devices_whole * tasks + (opens_for_share ? 1 : 0),
-       .device = at.device,
-       .unit = ask_.unit,
-       .memo = scratch_.memory().scores});
+  return {.state = scratch_.state(),
+          .index = scratch_.index(),
+          .node = scratch_.node(at.node),
+          .free = scratch_.free(at.node),
+          .fit = *at.fit,
+          .wanted = wanted,
+          .tasks = tasks,
+          .devices_idle = at.bucket.devices_whole,
+          .devices_opened = at.fit->devices_whole * tasks + (opens_for_share ? 1 : 0),
+          .device = at.device,
+          .unit = ask_.unit,
+          .memory_of = scratch_.memory()};
+}
+
+Score Search::score_of(const Candidate& at, std::uint32_t group, std::uint32_t alternative,
+                       std::uint32_t tasks) const {
+  return policy_.packing().score(condition_of(at, group, alternative, tasks));
 }
 
 Claim Search::claim_on(NodeId node, std::uint32_t group, std::uint32_t alternative,

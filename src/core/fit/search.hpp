@@ -46,6 +46,8 @@ class Search {
   std::uint32_t tasks_on(const Candidate& at, std::uint32_t group, std::uint32_t alternative,
                          std::uint32_t tasks_max);
   bool could_hold(const HardwareFit& fit, const BucketKey& bucket) const;
+  NodeCondition condition_of(const Candidate& at, std::uint32_t group, std::uint32_t alternative,
+                             std::uint32_t tasks) const;
   Score score_of(const Candidate& at, std::uint32_t group, std::uint32_t alternative,
                  std::uint32_t tasks) const;
   Claim claim_on(NodeId node, std::uint32_t group, std::uint32_t alternative, std::uint32_t tasks,
@@ -59,6 +61,10 @@ class Search {
   Allocation best_node(std::uint32_t alternative);
   std::optional<Candidate> best_of_hardware(const Buckets& buckets, const HardwareFit& fit,
                                             std::uint32_t alternative, Score& best);
+  bool spend_step();
+  std::vector<Memory::Place>* places_of(std::uint32_t alternative);
+  std::optional<Score> look(Candidate& at, std::uint32_t alternative,
+                            std::vector<Memory::Place>* places);
   Score best_device(Candidate& at, std::uint32_t alternative) const;
   void count_spread();
 

@@ -47,6 +47,7 @@ class FragmentationPacking : public Packing {
     return {rounded_sigmoid(before - after, weight_ * 1000), 0, 0, 0};
   }
   bool chooses_device() const override { return true; }
+  bool is_local() const override { return true; }
 
  private:
   // In thousandths of a device times the demand's weight.
@@ -57,14 +58,14 @@ class FragmentationPacking : public Packing {
     std::uint64_t key = mix(hardware, at.state.config_version());
     key = mix(key, static_cast<std::uint64_t>(cores.value));
     for (const MilliDevices each : left) key = mix(key, static_cast<std::uint64_t>(each.value));
-    if (const std::int64_t* known = at.memo.find(key)) return *known;
+    if (const std::int64_t* known = at.memory_of.scores.find(key)) return *known;
     std::int64_t idle = 0;
     for (const MilliDevices each : left) idle += each.value;
     std::int64_t sum = 0;
     if (idle > 0)
       for (const TypicalRequest& request : demand_)
         sum += request.weight * unusable(at, request, cores, left, idle);
-    at.memo.put(key, sum);
+    at.memory_of.scores.put(key, sum);
     return sum;
   }
 

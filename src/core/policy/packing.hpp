@@ -32,7 +32,7 @@ struct NodeCondition {
   // Of one task that wants a part of one device: whose. Nothing where the node decides.
   std::optional<std::uint32_t> device;
   UnitId unit;
-  AnswerMemo& memo;
+  Memory& memory_of;
 
   bool wants_shares() const { return fit.share_max > 0; }
   bool wants_devices() const { return fit.devices_whole > 0 || wants_shares(); }
@@ -47,6 +47,15 @@ class Packing {
   // True when score prefers fewer idle devices, then fewer free cores: the order in which buckets
   // are walked, so that a search may stop at the first bucket with a fit.
   virtual bool follows_buckets() const { return false; }
+  // True when the score follows from the configuration, the hardware, what is free on the node and
+  // what is asked for, and from nothing else: it is not asked again while these stay.
+  virtual bool is_local() const { return false; }
+  // What any node of this hardware costs on top, taken off the first of the score. It may follow
+  // from all that is free.
+  virtual std::int64_t surcharge(const NodeCondition& at) const {
+    static_cast<void>(at);
+    return 0;
+  }
   // True when it matters which device gives a part of itself: score is asked for each.
   virtual bool chooses_device() const { return false; }
 };

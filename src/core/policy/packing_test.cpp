@@ -74,7 +74,7 @@ TEST(Packing, RandomIsAnyNodeAlike) {
   const auto packing = make_packing(config);
   const HardwareFit fit;
   const Resources wanted = testing::resources();
-  AnswerMemo memo;
+  Memory memory;
   std::map<std::size_t, int> chosen;
   for (std::uint32_t unit = 0; unit < 4000; ++unit) {
     std::size_t best = 0;
@@ -87,7 +87,7 @@ TEST(Packing, RandomIsAnyNodeAlike) {
                                           .fit = fit,
                                           .wanted = wanted,
                                           .unit = testing::unit(7, unit),
-                                          .memo = memo});
+                                          .memory_of = memory});
       if (n > 0 && score <= highest) continue;
       best = n;
       highest = score;

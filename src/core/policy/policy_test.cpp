@@ -259,7 +259,7 @@ TEST(DefaultPolicy, WorkIsPackedWhereItStraysAndWastesLeast) {
       HardwareFit fit;
       fit.devices_whole = row.devices && !row.shares ? 1 : 0;
       fit.share_max = row.shares ? 500 : 0;
-      AnswerMemo memo;
+      Memory memory;
       return packing->score({.state = state,
                              .index = index,
                              .node = node,
@@ -268,7 +268,7 @@ TEST(DefaultPolicy, WorkIsPackedWhereItStraysAndWastesLeast) {
                              .wanted = testing::resources(),
                              .devices_idle = place.idle,
                              .devices_opened = place.opened,
-                             .memo = memo});
+                             .memory_of = memory});
     };
     EXPECT_GT(score(row.better), score(row.worse)) << row.why;
   }

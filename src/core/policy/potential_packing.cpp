@@ -86,17 +86,20 @@ class PotentialPacking : public Packing {
     if (kinds_.empty()) return {};
     std::vector<MilliDevices> after = devices_after(at);
     std::int64_t idle = 0;
-    std::int64_t taken = 0;
-    for (std::size_t i = 0; i < after.size(); ++i) {
-      idle += at.free.devices[i].value;
-      taken += (at.free.devices[i] - after[i]).value;
-    }
+    for (const MilliDevices left : at.free.devices) idle += left.value;
     const std::int64_t before = potential(at, at.free.cores, at.free.memory, at.free.devices);
     const std::int64_t then =
         potential(at, at.free.cores - at.cores(), at.free.memory - at.memory(), std::move(after));
-    return {before - then - price(at) * taken / 1000, -idle, 0, 0};
+    return {before - then, -idle, 0, 0};
+  }
+  std::int64_t surcharge(const NodeCondition& at) const override {
+    std::int64_t taken = 0;
+    for (const DeviceRequest& request : at.wanted.devices)
+      taken += request.share.value * request.count;
+    return taken == 0 || kinds_.empty() ? 0 : price(at) * taken * at.tasks / 1000;
   }
   bool chooses_device() const override { return true; }
+  bool is_local() const override { return true; }
 
  private:
   void draw() {
@@ -127,18 +130,26 @@ class PotentialPacking : public Packing {
     key = mix(key, static_cast<std::uint64_t>(cores.value));
     key = mix(key, static_cast<std::uint64_t>(memory.value));
     for (const MilliDevices each : devices) key = mix(key, static_cast<std::uint64_t>(each.value));
-    if (const std::int64_t* known = at.memo.find(key)) return *known;
+    if (const std::int64_t* known = at.memory_of.scores.find(key)) return *known;
     Left left;
     for (const MilliDevices each : devices)
       if (each.value > 0) left.push_back(each.value);
-    const std::int64_t sum = left.empty() ? 0 : work_out(at.node, cores, memory, left);
-    at.memo.put(key, sum);
+    const std::int64_t sum = left.empty() ? 0 : work_out(open_on(at), cores, memory, left);
+    at.memory_of.scores.put(key, sum);
     return sum;
   }
 
-  std::int64_t work_out(const Node& node, MilliCores cores, Bytes memory, const Left& left) const {
-    std::vector<bool> open;
-    for (const Kind& kind : kinds_) open.push_back(accessible(node, kind.request));
+  // By kind: whether it may have a device of this hardware.
+  const std::vector<bool>& open_on(const NodeCondition& at) const {
+    const std::uint64_t hardware = at.index.shapes()[at.node.id.value - 1].hardware;
+    auto& open = at.memory_of.accessible[mix(hardware, at.state.config_version())];
+    if (open.empty())
+      for (const Kind& kind : kinds_) open.push_back(accessible(at.node, kind.request));
+    return open;
+  }
+
+  std::int64_t work_out(const std::vector<bool>& open, MilliCores cores, Bytes memory,
+                        const Left& left) const {
     std::int64_t idle = 0;
     for (const Sequence& sequence : sequences_)
       idle += idle_after(sequence, open, cores, memory, left);
@@ -163,41 +174,35 @@ class PotentialPacking : public Packing {
     return sum_of(left);
   }
 
-  // Of a whole device of this node's hardware, in millionths of a device.
+  // Of a whole device of this node's hardware, in millionths of a device: how much of the demand
+  // names its model, over how much of what is free is of that model.
   std::int64_t price(const NodeCondition& at) const {
-    const std::uint64_t hardware = at.index.shapes()[at.node.id.value - 1].hardware;
-    constexpr std::uint64_t prices = 0x7072696365;  // apart from the keys of potentials
-    const std::uint64_t key = mix(mix(hardware, at.state.revision().value), prices);
-    if (const std::int64_t* known = at.memo.find(key)) return *known;
-    const std::int64_t found = price_of(at);
-    at.memo.put(key, found);
-    return found;
+    const NodeShape& shape = at.index.shapes()[at.node.id.value - 1];
+    if (shape.model == 0) return 0;
+    constexpr std::uint64_t names = 0x6e616d6573;  // apart from the keys of potentials
+    const std::uint64_t key = mix(mix(shape.hardware, at.state.config_version()), names);
+    const std::int64_t* known = at.memory_of.scores.find(key);
+    const std::int64_t named = known != nullptr ? *known : named_micro(open_on(at));
+    if (known == nullptr) at.memory_of.scores.put(key, named);
+    if (named == 0) return 0;
+    std::int64_t all = 0;
+    for (const auto& [model, free] : at.index.devices_free()) all += free.devices.value;
+    const std::int64_t own = at.index.devices_free().at(shape.model).devices.value;
+    if (own <= 0) return price_milli_ * pressure_max_milli_;
+    return price_milli_ * std::min(multiply_divide(named, all, own) / 1000, pressure_max_milli_);
   }
 
-  std::int64_t price_of(const NodeCondition& at) const {
-    if (at.node.devices.empty()) return 0;
-    const std::string& model = at.node.devices[0].model;
+  // Of the demand, what names such devices; of several models that are named each counts in part.
+  std::int64_t named_micro(const std::vector<bool>& open) const {
     std::int64_t named = 0;
     std::int64_t asked = 0;
-    for (const Kind& kind : kinds_) {
-      const std::int64_t amount = kind.request.weight * kind.devices;
+    for (std::size_t k = 0; k < kinds_.size(); ++k) {
+      const std::int64_t amount = kinds_[k].request.weight * kinds_[k].devices;
       asked += amount;
-      if (!kind.request.models.empty() && accessible(at.node, kind.request))
-        named += amount / static_cast<std::int64_t>(kind.request.models.size());
+      const auto models = static_cast<std::int64_t>(kinds_[k].request.models.size());
+      if (models > 0 && open[k]) named += amount / models;
     }
-    if (named == 0) return 0;
-    std::int64_t own = 0;
-    std::int64_t all = 0;
-    for (const auto& [hardware, devices] : at.index.devices_free()) {
-      all += devices.value;
-      const NodeId example = at.index.hardware().at(hardware).begin()->second.front().node;
-      const Node& node = at.state.nodes()[example.value - 1].node;
-      if (!node.devices.empty() && node.devices[0].model == model) own += devices.value;
-    }
-    if (own <= 0) return price_milli_ * pressure_max_milli_;
-    const std::int64_t pressure_milli =
-        multiply_divide(multiply_divide(named, 1'000'000, asked), all, own) / 1000;
-    return price_milli_ * std::min(pressure_milli, pressure_max_milli_);
+    return multiply_divide(named, 1'000'000, asked);
   }
 
   std::int64_t keep_milli_;
