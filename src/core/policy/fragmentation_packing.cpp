@@ -26,7 +26,7 @@ constexpr std::array<std::int64_t, 49> thresholds_q20 = {
 
 // floor(100 / (1 + exp(-fall / unit))); unit > 0.
 std::int64_t rounded_sigmoid(std::int64_t fall, std::int64_t unit) {
-  const std::int64_t scaled = (fall < 0 ? -fall : fall) << 20;
+  const Wide scaled = Wide{fall < 0 ? -fall : fall} << 20;
   std::int64_t reached = 0;  // thresholds at or below
   for (const std::int64_t threshold : thresholds_q20) {
     if (fall >= 0 ? scaled < threshold * unit : scaled <= threshold * unit) break;

@@ -144,6 +144,21 @@ TEST(Packing, PotentialLeavesAModelToThoseWhoNameIt) {
             "");
 }
 
+// Demands far heavier than a node: to break up the first costs all of it, the second a third.
+TEST(Packing, HeavyDemandsDoNotOverflow) {
+  std::string spec;
+  for (int i = 0; i < 360; ++i)
+    spec += std::string("    typical weight=100000 gpus=") + (i < 120 ? "1000\n" : "2\n");
+  spec += R"(
+    policy pack=RULE
+    nodes 1 cores=1000 gpus=1000
+    nodes 1 cores=8 gpus=2
+    t=0  submit A gpus=1              -> on A n2:0
+  )";
+  for (const char* rule : {"fragmentation", "potential"})
+    EXPECT_EQ(run_spec(with(spec, rule)), "") << rule;
+}
+
 TEST(Packing, PotentialCountsCoresAndMemory) {
   EXPECT_EQ(run_spec(R"(
     typical weight=1 gpus=1 cores=4

@@ -153,12 +153,13 @@ class PotentialPacking : public Packing {
     std::int64_t idle = 0;
     for (const Sequence& sequence : sequences_)
       idle += idle_after(sequence, open, cores, memory, left);
-    std::int64_t kept = 0;  // times keep_weight_
+    Wide kept = 0;  // times keep_weight_
     for (std::size_t k = 0; k < kinds_.size(); ++k)
-      kept += kinds_[k].keep_weight *
+      kept += Wide{kinds_[k].keep_weight} *
               (open[k] ? idle_of_kind(kinds_[k], cores, memory, left) : sum_of(left));
+    const Wide keep = kept * keep_milli_ / std::max<std::int64_t>(keep_weight_, 1);
     return idle * micro / static_cast<std::int64_t>(sequence_count) +
-           kept * keep_milli_ / std::max<std::int64_t>(keep_weight_, 1);
+           static_cast<std::int64_t>(keep);
   }
 
   std::int64_t idle_after(const Sequence& sequence, const std::vector<bool>& open, MilliCores cores,
