@@ -198,7 +198,11 @@ bool Search::place_level(std::size_t depth, Size size) {
 // is most.
 bool Search::place_in(const std::vector<NodeId>& nodes, Size size) {
   if (place_groups(nodes, size)) return true;
-  if (ask_.job->groups.size() < 2) return false;
+  const auto& groups = ask_.job->groups;
+  if (groups.size() < 2 || std::none_of(groups.begin(), groups.end(), [](const TaskGroup& group) {
+        return group.tasks_per_node > 0;
+      }))
+    return false;
   roomiest_ = true;
   const bool placed = place_groups(nodes, size);
   roomiest_ = false;
