@@ -161,7 +161,7 @@ std::string short_reason(const core::Verdict& verdict, std::string_view mark) {
 }
 
 Verdicts verdicts_of(const Lens& lens, const core::JobRecord& record) {
-  return lens.view.verdicts.of(lens.view.state, lens.view.index, record.job.id, lens.now);
+  return lens.view.verdicts.of(lens.view.state, lens.view.index, record, lens.now);
 }
 
 std::optional<std::string> waiting_line(const Lens& lens, const core::JobRecord& record,
@@ -209,7 +209,8 @@ JobView job_view(const Lens& lens, const core::JobRecord& record) {
     view.reason = not_empty(core::ended_reason(record));
   } else if (record.live == 0) {
     view.simulated = core::only_simulated(lens.view.state, record.job);
-    const Verdicts verdicts = verdicts_of(lens, record);
+    Verdicts verdicts;
+    if (record.waiting > 0) verdicts = verdicts_of(lens, record);
     view.reason = waiting_line(lens, record, verdicts);
     view.predicted_start = lens.moment_if(predicted_start(lens, record, verdicts));
   }

@@ -84,10 +84,13 @@ bool matches_filter(const core::JobRecord& record, const JobFilter& filter) {
   return false;
 }
 
-// Fills the page from jobs in the order of [at, end).
-template <class At, class IdOf, class RecordOf>
+const core::JobRecord& record_of(const core::JobRecord& record) { return record; }
+const core::JobRecord& record_of(const core::JobRecord* record) { return *record; }
+
+// Fills the page from jobs in the order of [at, end), entries of a map by id.
+template <class At>
 void fill_page(const Lens& lens, const JobFilter& filter, std::size_t limit, At at, At end,
-               const IdOf& id_of, const RecordOf& record_of, JobPage& page) {
+               JobPage& page) {
   std::size_t scanned = 0;
   JobId last;
   for (; at != end; ++at) {
@@ -96,23 +99,21 @@ void fill_page(const Lens& lens, const JobFilter& filter, std::size_t limit, At 
       return;
     }
     ++scanned;
-    last = id_of(*at);
-    const core::JobRecord& record = record_of(*at);
+    last = at->first;
+    const core::JobRecord& record = record_of(at->second);
     if (matches_filter(record, filter)) page.jobs.push_back(job_view(lens, record));
   }
 }
 
 // `from` is the last id of the page before, 0 for the first page.
-template <class Container, class IdOf, class RecordOf>
+template <class Jobs>
 void fill_in_order(const Lens& lens, const JobFilter& filter, std::size_t limit, JobId from,
-                   bool newest, const Container& jobs, const IdOf& id_of, const RecordOf& record_of,
-                   JobPage& page) {
+                   bool newest, const Jobs& jobs, JobPage& page) {
   if (newest) {
     const auto end = from == JobId() ? jobs.end() : jobs.lower_bound(from);
-    fill_page(lens, filter, limit, std::make_reverse_iterator(end), jobs.rend(), id_of, record_of,
-              page);
+    fill_page(lens, filter, limit, std::make_reverse_iterator(end), jobs.rend(), page);
   } else {
-    fill_page(lens, filter, limit, jobs.upper_bound(from), jobs.end(), id_of, record_of, page);
+    fill_page(lens, filter, limit, jobs.upper_bound(from), jobs.end(), page);
   }
 }
 
@@ -277,14 +278,9 @@ Outcome list_jobs(const Call& call) {
   looking(call.replica, call.backend, [&](const Lens& lens) {
     page.revision = lens.view.state.revision();
     if (filter.which == JobFilter::Which::active) {
-      fill_in_order(
-          lens, filter, size, after, newest, lens.view.active, [](JobId id) { return id; },
-          [&](JobId id) -> const core::JobRecord& { return *lens.view.state.find(id); }, page);
+      fill_in_order(lens, filter, size, after, newest, lens.view.active, page);
     } else {
-      fill_in_order(
-          lens, filter, size, after, newest, lens.view.state.jobs(),
-          [](const auto& entry) { return entry.first; },
-          [](const auto& entry) -> const core::JobRecord& { return entry.second; }, page);
+      fill_in_order(lens, filter, size, after, newest, lens.view.state.jobs(), page);
     }
     return 0;
   });

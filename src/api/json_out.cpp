@@ -23,63 +23,67 @@ bool is_plain(char c) {
 
 }  // namespace
 
+void JsonOut::grow(std::size_t bytes) { text_.resize(2 * text_.size() + bytes + 1024); }
+
 void JsonOut::put_string(std::string_view value) {
-  text_ += '"';
+  constexpr std::size_t escaped_bytes_max = 6;  // of one byte: \u001f
+  char* at = room(escaped_bytes_max * value.size() + 2);
+  const auto add = [&at](std::string_view piece) {
+    std::memcpy(at, piece.data(), piece.size());
+    at += piece.size();
+  };
+  *at++ = '"';
   for (std::size_t i = 0; i < value.size();) {
-    std::size_t end = i;
-    while (end < value.size() && is_plain(value[end])) ++end;
-    text_.append(value, i, end - i);
-    i = end;
-    if (i == value.size()) break;
-    const auto byte = static_cast<unsigned char>(value[i]);
-    if (byte == '"' || byte == '\\') {
-      text_ += '\\';
-      text_ += value[i++];
+    const char c = value[i];
+    const auto byte = static_cast<unsigned char>(c);
+    if (is_plain(c)) {
+      *at++ = c, ++i;
+    } else if (byte == '"' || byte == '\\') {
+      *at++ = '\\', *at++ = c, ++i;
     } else if (byte == '\n') {
-      text_ += "\\n", ++i;
+      add("\\n"), ++i;
     } else if (byte == '\t') {
-      text_ += "\\t", ++i;
+      add("\\t"), ++i;
     } else if (byte < 0x20 || byte == 0x7f) {
-      char escaped[8];
-      std::snprintf(escaped, sizeof escaped, "\\u%04x", byte);
-      text_ += escaped, ++i;
+      at += std::snprintf(at, escaped_bytes_max + 1, "\\u%04x", byte), ++i;
     } else if (const std::size_t length = utf8_length(value.substr(i)); length > 0) {
-      text_.append(value.substr(i, length)), i += length;
+      add(value.substr(i, length)), i += length;
     } else {
-      text_ += "\xEF\xBF\xBD", ++i;
+      add("\xEF\xBF\xBD"), ++i;
     }
   }
-  text_ += '"';
+  *at++ = '"';
+  used_to(at);
 }
 
 void JsonOut::put_moment(std::int64_t unix_ms) {
-  text_ += '"';
-  text_ += format_moment(unix_ms);
-  text_ += '"';
+  put('"');
+  put(format_moment(unix_ms));
+  put('"');
 }
 
 void JsonOut::put_thousandths(std::int64_t value) {
   const bool negative = value < 0;
   const std::uint64_t magnitude =
       negative ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
-  if (negative) text_ += '-';
+  if (negative) put('-');
   put_number(magnitude / 1000);
   if (std::uint64_t rest = magnitude % 1000; rest > 0) {
     char digits[8];
     std::snprintf(digits, sizeof digits, ".%03u", static_cast<unsigned>(rest));
-    text_ += digits;
+    put(digits);
   }
 }
 
 void JsonOut::put_labels(const List<Label>& labels) {
-  text_ += '{';
+  put('{');
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (i > 0) text_ += ',';
+    if (i > 0) put(',');
     put_string(labels[i].key);
-    text_ += ':';
+    put(':');
     put_string(labels[i].value);
   }
-  text_ += '}';
+  put('}');
 }
 
 }  // namespace busbar::api

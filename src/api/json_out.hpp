@@ -9,6 +9,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,11 +49,16 @@ class JsonOut {
  public:
   template <class T>
   void operator()(std::string_view name, const T& value) {
-    if (!first_) text_ += ',';
+    char* at = room(name.size() + 4);
+    *at = ',';
+    at += first_ ? 0 : 1;
     first_ = false;
-    text_ += '"';
-    text_ += name;
-    text_ += "\":";
+    *at++ = '"';
+    std::memcpy(at, name.data(), name.size());
+    at += name.size();
+    *at++ = '"';
+    *at++ = ':';
+    used_to(at);
     write(value);
   }
   template <class T>
@@ -60,7 +66,7 @@ class JsonOut {
     if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, std::string_view>) {
       put_string(value);
     } else if constexpr (std::is_same_v<T, bool>) {
-      text_ += value ? "true" : "false";
+      put(value ? std::string_view("true") : std::string_view("false"));
     } else if constexpr (WordedEnum<T>) {
       put_string(to_string(value));
     } else if constexpr (std::is_arithmetic_v<T>) {
@@ -74,48 +80,68 @@ class JsonOut {
     } else if constexpr (std::is_same_v<T, LabelMap>) {
       put_labels(value.labels);
     } else if constexpr (std::is_same_v<T, RawJson>) {
-      text_ += value.text;
+      put(value.text);
     } else if constexpr (IsStrongId<T>::value || IsQuantity<T>::value) {
       put_number(value.value);
     } else if constexpr (IsOptional<T>::value) {
       if (value) {
         write(*value);
       } else {
-        text_ += "null";
+        put("null");
       }
     } else if constexpr (IsVector<T>::value) {
-      text_ += '[';
+      put('[');
       for (std::size_t i = 0; i < value.size(); ++i) {
-        if (i > 0) text_ += ',';
+        if (i > 0) put(',');
         write(value[i]);
       }
-      text_ += ']';
+      put(']');
     } else if constexpr (IsBoxed<T>::value) {
       write(*value);
     } else {
       const bool outer_first = first_;
       first_ = true;
-      text_ += '{';
+      put('{');
       describe(*this, value);
-      text_ += '}';
+      put('}');
       first_ = outer_first;
     }
   }
-  std::string take() { return std::move(text_); }
+  std::string take() {
+    text_.resize(used_);
+    used_ = 0;
+    return std::move(text_);
+  }
 
  private:
+  // At least `bytes` behind what is written; used_to says how far it was.
+  char* room(std::size_t bytes) {
+    if (text_.size() - used_ < bytes) [[unlikely]]
+      grow(bytes);
+    return text_.data() + used_;
+  }
+  void used_to(const char* end) { used_ = static_cast<std::size_t>(end - text_.data()); }
+  void put(char c) {
+    *room(1) = c;
+    ++used_;
+  }
+  void put(std::string_view piece) {
+    std::memcpy(room(piece.size()), piece.data(), piece.size());
+    used_ += piece.size();
+  }
   template <class T>
   void put_number(T value) {
-    char digits[32];
-    const auto end = std::to_chars(digits, digits + sizeof digits, value);
-    text_.append(digits, end.ptr);
+    char* at = room(32);
+    used_to(std::to_chars(at, at + 32, value).ptr);
   }
+  void grow(std::size_t bytes);
   void put_string(std::string_view value);
   void put_moment(std::int64_t unix_ms);
   void put_thousandths(std::int64_t value);
   void put_labels(const List<Label>& labels);
 
-  std::string text_;
+  std::string text_;  // its first `used_` bytes are written
+  std::size_t used_ = 0;
   bool first_ = true;
 };
 

@@ -105,7 +105,7 @@ Response plan_submission(const Kept& kept, Submission& submission) {
     decided.copy.apply({Revision(decided.copy.revision().value + 1), decided.now, body});
   const core::Index index(decided.copy);
   const core::VerdictBook no_verdicts;
-  const std::set<JobId> no_jobs;
+  const ActiveJobs no_jobs;
   const ReadView shown{decided.copy, index, no_verdicts, no_jobs};
   const Lens lens{shown, *kept.backend, decided.now};
   const auto& jobs = submission.file.jobs;

@@ -36,7 +36,7 @@ Replica::Replica(core::State start, std::size_t events_kept)
       kept_after_(state_.revision()),
       revision_(state_.revision().value) {
   for (const auto& [id, record] : state_.jobs()) {
-    if (!record.ended_all()) active_.insert(id);
+    if (!record.ended_all()) active_.emplace(id, &record);
   }
   thread_ = std::thread([this] { run(); });
 }
@@ -121,7 +121,7 @@ void Replica::note_jobs(const Event& event) {
     const core::JobRecord* record = state_.find(id);
     const bool active = record != nullptr && !record->ended_all();
     if (active) {
-      active_.insert(id);
+      active_.emplace(id, record);
     } else {
       active_.erase(id);
     }

@@ -18,7 +18,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <shared_mutex>
 #include <string>
 #include <thread>
@@ -32,12 +31,16 @@
 
 namespace busbar::api {
 
+// Jobs of which a unit waits, is held or lives: a page of them is asked for often, so that none is
+// looked up among all that State keeps.
+using ActiveJobs = std::map<JobId, const core::JobRecord*>;
+
 // All that a reader may look at while it holds the lock.
 struct ReadView {
   const core::State& state;
   const core::Index& index;
   const core::VerdictBook& verdicts;
-  const std::set<JobId>& active;  // jobs of which a unit waits, is held or lives
+  const ActiveJobs& active;
 };
 
 // What a stream receives next.
@@ -92,7 +95,7 @@ class Replica {
   core::State state_;
   core::Index index_;
   core::VerdictBook verdicts_;
-  std::set<JobId> active_;
+  ActiveJobs active_;
 
   mutable std::mutex kept_lock_;
   mutable std::condition_variable advanced_;

@@ -55,18 +55,22 @@ constexpr Route table[] = {
 // Whether the path has the pattern's parts; fills the parameters.
 Result<bool> matches(std::string_view pattern, std::string_view path,
                      std::map<std::string, std::string>& parameters) {
-  const auto wanted = split(pattern, '/');
-  const auto given = split(path, '/');
-  if (wanted.size() != given.size()) return false;
-  parameters.clear();
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (!wanted[i].starts_with('{')) {
-      if (wanted[i] != given[i]) return false;
-      continue;
+  bool more = true;
+  while (more) {
+    const std::size_t wanted_end = pattern.find('/'), given_end = path.find('/');
+    const std::string_view wanted = pattern.substr(0, wanted_end);
+    const std::string_view given = path.substr(0, given_end);
+    more = wanted_end != std::string_view::npos;
+    if (more != (given_end != std::string_view::npos)) return false;
+    if (wanted.starts_with('{')) {
+      if (given.empty()) return false;
+      BUSBAR_TRY(value, percent_decode(given, false));
+      parameters.emplace(wanted.substr(1, wanted.size() - 2), std::move(value));
+    } else if (wanted != given) {
+      return false;
     }
-    if (given[i].empty()) return false;
-    BUSBAR_TRY(value, percent_decode(given[i], false));
-    parameters.emplace(wanted[i].substr(1, wanted[i].size() - 2), std::move(value));
+    pattern.remove_prefix(more ? wanted_end + 1 : pattern.size());
+    path.remove_prefix(more ? given_end + 1 : path.size());
   }
   return true;
 }

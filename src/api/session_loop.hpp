@@ -3,6 +3,7 @@
 #pragma once
 
 // clang-format off
+#include <array>
 #include <limits>
 #include <utility>  // before Asio 1.74's coroutines, which use std::exchange without it
 // clang-format on
@@ -26,6 +27,7 @@ inline constexpr std::size_t events_per_write = 256;
 inline constexpr std::size_t drained_bytes_max = 16 << 20;  // of a body that was refused
 
 using Parser = http::request_parser<http::string_body>;
+using PlainStream = beast::basic_stream<asio::generic::stream_protocol>;
 
 template <class Stream>
 class SessionLoop {
@@ -66,9 +68,13 @@ class SessionLoop {
     Parser parser;
     parser.header_limit(header_bytes_max);
     parser.body_limit(std::numeric_limits<std::uint64_t>::max());  // none is broken in 1.74
-    set_deadline(service_.timings().header);
     ErrorCode error;
-    co_await http::async_read_header(stream_, buffer_, parser, token(error));
+    buffer_.consume(parser.put(buffer_.data(), error));  // mostly all of it is there already
+    if (error == http::error::need_more) {
+      error = {};
+      set_deadline(service_.timings().header);
+      co_await http::async_read_header(stream_, buffer_, parser, token(error));
+    }
     if (error) {
       co_await refuse_header(error);
       co_return false;
@@ -78,6 +84,16 @@ class SessionLoop {
       co_await refuse(request, *bad);
       co_return false;
     }
+    if (!parser.is_done()) {
+      const bool whole = co_await read_body(parser, request);
+      if (!whole) co_return false;
+    }
+    request.body = std::move(parser.get().body());
+    const bool keep_alive = parser.get().keep_alive();
+    co_return co_await answer(request, keep_alive);
+  }
+
+  asio::awaitable<bool> read_body(Parser& parser, const Request& request) {
     const std::size_t body_max = body_limit_of(request);
     const auto length = parser.content_length();
     if (length && *length > body_max) {
@@ -86,16 +102,6 @@ class SessionLoop {
       co_return false;
     }
     parser.body_limit(body_max);
-    if (!parser.is_done()) {
-      const bool whole = co_await read_body(parser, request, body_max);
-      if (!whole) co_return false;
-    }
-    request.body = std::move(parser.get().body());
-    const bool keep_alive = parser.get().keep_alive();
-    co_return co_await answer(request, keep_alive);
-  }
-
-  asio::awaitable<bool> read_body(Parser& parser, const Request& request, std::size_t body_max) {
     set_deadline(service_.timings().body);
     ErrorCode error;
     if (lower(request.header("expect")) == "100-continue") {
@@ -215,37 +221,46 @@ class SessionLoop {
     co_return co_await send(request, std::get<Response>(result), keep_alive);
   }
 
-  asio::awaitable<bool> send(const Request& request, Response& response, bool keep_alive) {
-    service_.counters().answers[std::min(response.status / 100, 5)].fetch_add(1);
-    http::response<http::string_body> message;
-    message.version(11);
-    message.result(static_cast<unsigned>(response.status));
-    message.set(http::field::content_type, response.content_type);
-    message.set(http::field::cache_control, "no-store");
-    message.set("X-Content-Type-Options", "nosniff");
-    for (const auto& [name, value] : response.headers) message.insert(name, value);
-    message.keep_alive(keep_alive);
-    const bool head = request.method == "HEAD";
-    const std::size_t length = response.body.size();
-    if (!head) message.body() = std::move(response.body);
-    message.content_length(length);
-    set_deadline(service_.timings().write);
-    http::response_serializer<http::string_body> serializer(message);
-    serializer.split(head);
-    ErrorCode error;
-    if (head) {
-      co_await http::async_write_header(stream_, serializer, token(error));
-    } else {
-      co_await http::async_write(stream_, serializer, token(error));
-    }
-    count_failure(error);
-    co_return !error && keep_alive;
+  // Beast's message and serializer cost more than the page that they carry: the header is a line
+  // and a few fields.
+  static std::string header_of(const Response& response, bool keep_alive) {
+    const auto status = static_cast<http::status>(response.status);
+    const auto reason = http::obsolete_reason(status);
+    std::string text = "HTTP/1.1 " + std::to_string(response.status) + " ";
+    text.append(reason.data(), reason.size());
+    text += "\r\nContent-Type: " + response.content_type;
+    text += "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff";
+    for (const auto& [name, value] : response.headers) text += "\r\n" + name + ": " + value;
+    if (!keep_alive) text += "\r\nConnection: close";
+    text += "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n\r\n";
+    return text;
   }
 
-  asio::awaitable<bool> write_text(const std::string& text) {
-    set_deadline(service_.timings().write);
+  asio::awaitable<bool> send(const Request& request, const Response& response, bool keep_alive) {
+    service_.counters().answers[std::min(response.status / 100, 5)].fetch_add(1);
+    const std::string header = header_of(response, keep_alive);
+    const std::string_view body = request.method == "HEAD" ? "" : std::string_view(response.body);
+    const bool sent = co_await write_all({asio::buffer(header), asio::buffer(body)});
+    co_return sent&& keep_alive;
+  }
+
+  using Parts = std::array<asio::const_buffer, 2>;
+
+  // What the socket takes at once needs neither a deadline nor a turn of the event loop.
+  asio::awaitable<bool> write_all(Parts parts) {
     ErrorCode error;
-    co_await asio::async_write(stream_, asio::buffer(text), token(error));
+    if constexpr (std::is_same_v<Stream, PlainStream>) {
+      std::size_t sent = stream_.socket().write_some(parts, error);
+      for (asio::const_buffer& part : parts) {
+        const std::size_t of_this = std::min(sent, part.size());
+        part += of_this;
+        sent -= of_this;
+      }
+      if (asio::buffer_size(parts) == 0) co_return true;
+      if (error == asio::error::would_block) error = {};
+    }
+    set_deadline(service_.timings().write);
+    if (!error) co_await asio::async_write(stream_, parts, token(error));
     count_failure(error);
     beast::get_lowest_layer(stream_).expires_never();
     co_return !error;
@@ -271,7 +286,7 @@ class SessionLoop {
     std::string text =
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
         "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n: busbar\n\n";
-    bool going = co_await write_text(text);
+    bool going = co_await write_all({asio::buffer(text), {}});
     Revision after = events.since;
     auto quiet_until = std::chrono::steady_clock::now() + service_.timings().heartbeat;
     auto known_until = std::chrono::steady_clock::time_point::max();
@@ -297,7 +312,7 @@ class SessionLoop {
       if (text.empty() && now >= quiet_until) text = ": still here\n\n";
       if (!text.empty()) {
         quiet_until = now + service_.timings().heartbeat;
-        going = co_await write_text(text);
+        going = co_await write_all({asio::buffer(text), {}});
       } else if (!moved) {
         co_await service_.pulse().wait(seen, std::min(quiet_until, known_until));
       }

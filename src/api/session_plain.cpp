@@ -3,7 +3,9 @@
 namespace busbar::api {
 
 asio::awaitable<void> serve_plain(Socket socket, std::shared_ptr<Session> session) {
-  beast::basic_stream<asio::generic::stream_protocol> stream(std::move(socket));
+  PlainStream stream(std::move(socket));
+  ErrorCode ignored;
+  stream.socket().non_blocking(true, ignored);  // write_all asks it to take what it can
   session->close_now = [&stream] { stream.close(); };
   try {
     co_await SessionLoop(stream, *session).run();

@@ -11,8 +11,7 @@ namespace busbar::api {
 
 asio::awaitable<void> serve_tls(Socket socket, std::shared_ptr<asio::ssl::context> context,
                                 std::shared_ptr<Session> session) {
-  beast::ssl_stream<beast::basic_stream<asio::generic::stream_protocol>> stream(std::move(socket),
-                                                                                *context);
+  beast::ssl_stream<PlainStream> stream(std::move(socket), *context);
   auto& lowest = beast::get_lowest_layer(stream);
   session->close_now = [&lowest] { lowest.close(); };
   try {

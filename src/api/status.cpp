@@ -185,8 +185,8 @@ Totals totals_of(const Lens& lens) {
   Totals totals;
   totals.revision = lens.view.state.revision();
   totals.clock_withheld = {lens.view.state.clock_withheld()};
-  for (const JobId id : lens.view.active) {
-    const core::JobRecord& record = *lens.view.state.find(id);
+  for (const auto& [id, record_of] : lens.view.active) {
+    const core::JobRecord& record = *record_of;
     ++(record.live > 0 ? totals.jobs.running : totals.jobs.pending);
     totals.units.waiting += record.waiting + record.staged();
     totals.units.held += record.held;

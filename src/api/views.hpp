@@ -21,8 +21,12 @@ struct Lens {
   const ReadView& view;
   const Backend& backend;
   Tick now;
+  // One for all that is shown together.
+  std::int64_t wall_offset_ms = backend.unix_ms(now) - now.value;
 
-  Moment moment(Tick at) const { return {backend.unix_ms(at)}; }
+  Moment moment(Tick at) const {
+    return {at == tick_never ? INT64_MAX : at.value + wall_offset_ms};
+  }
   // Nothing for 0 and never.
   std::optional<Moment> moment_if(Tick at) const {
     if (at == Tick() || at == tick_never) return {};

@@ -113,12 +113,15 @@ bool parse_rfc3339(std::string_view text, std::int64_t& unix_ms) {
   return true;
 }
 
-// `before`, then `number`, which is not negative, in `width` digits at least.
-void put_digits(std::string& text, char before, std::int64_t number, std::size_t width) {
-  const std::string digits = std::to_string(number);
-  text += before;
-  text.append(digits.size() < width ? width - digits.size() : 0, '0');
-  text += digits;
+// `number`, which is not negative, in `width` digits at least, then `behind`.
+char* put_digits(char* at, std::int64_t number, std::size_t width, char behind) {
+  char reversed[20];
+  std::size_t length = 0;
+  for (; number > 0 || length < width; number /= 10)
+    reversed[length++] = static_cast<char>('0' + number % 10);
+  while (length > 0) *at++ = reversed[--length];
+  *at++ = behind;
+  return at;
 }
 
 }  // namespace
@@ -128,18 +131,17 @@ std::string format_moment(std::int64_t unix_ms) {
   std::int64_t rest = unix_ms % day_ms;
   if (rest < 0) --days, rest += day_ms;
   const Date date = date_of_days(days);
-  std::string text;
-  text.reserve(24);
-  put_digits(text, date.year < 0 ? '-' : '+', date.year < 0 ? -date.year : date.year, 4);
-  if (text.front() == '+') text.erase(0, 1);
-  put_digits(text, '-', date.month, 2);
-  put_digits(text, '-', date.day, 2);
-  put_digits(text, 'T', rest / 3'600'000, 2);
-  put_digits(text, ':', rest / 60'000 % 60, 2);
-  put_digits(text, ':', rest / 1000 % 60, 2);
-  put_digits(text, '.', rest % 1000, 3);
-  text += 'Z';
-  return text;
+  char text[48];
+  char* at = text;
+  if (date.year < 0) *at++ = '-';
+  at = put_digits(at, date.year < 0 ? -date.year : date.year, 4, '-');
+  at = put_digits(at, date.month, 2, '-');
+  at = put_digits(at, date.day, 2, 'T');
+  at = put_digits(at, rest / 3'600'000, 2, ':');
+  at = put_digits(at, rest / 60'000 % 60, 2, ':');
+  at = put_digits(at, rest / 1000 % 60, 2, '.');
+  at = put_digits(at, rest % 1000, 3, 'Z');
+  return std::string(text, at);
 }
 
 Result<std::int64_t> parse_moment(std::string_view text, std::int64_t now_unix_ms) {

@@ -325,7 +325,7 @@ class Simulation : public ring::Observer {
   }
 
   std::string words_of(JobId id, const core::JobRecord& record) const {
-    const auto verdicts = why_.of(ring_->state(), ring_->index(), id, ring_->state().now());
+    const auto verdicts = why_.of(ring_->state(), ring_->index(), record, ring_->state().now());
     const core::Verdict why = verdicts.empty() ? core::Verdict{} : verdicts.front();
     return fmt::format(" {}(waiting {}, held {}, live {}: {} {} {}/{}/{})", id.value,
                        record.waiting, record.held, record.live, to_string(why.reason),

@@ -75,7 +75,7 @@ void CycleWorld::cycle() {
   }
   verdicts.clear();
   for (const auto& [id, record] : world.state.jobs())
-    for (Verdict& verdict : book.of(world.state, index, id, world.now))
+    for (Verdict& verdict : book.of(world.state, index, record, world.now))
       verdicts.push_back(std::move(verdict));
   if (problem.empty()) problem = oversold();
   if (problem.empty()) problem = world.broken;

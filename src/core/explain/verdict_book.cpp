@@ -53,26 +53,25 @@ const VerdictBook::Entry* VerdictBook::latest(const JobRecord& record, const Ind
   return best;
 }
 
-std::vector<Verdict> VerdictBook::of(const State& state, const Index& index, const CohortId& cohort,
-                                     Tick now) const {
-  std::vector<Verdict> out;
-  const JobRecord* record = state.find(cohort.job);
-  if (record == nullptr || cohort.group >= record->groups.size()) return out;
-  const GroupRecord& group = record->groups[cohort.group];
+void VerdictBook::add_group(const State& state, const Index& index, const JobRecord& record,
+                            std::uint32_t at, Tick now, std::vector<Verdict>& out) const {
+  const CohortId cohort{record.job.id, at};
+  const GroupRecord& group = record.groups[at];
   if (!group.waiting.empty()) {
-    if (auto waits = job_waits(state, record->job, cohort.group, now)) {
+    if (auto waits = job_waits(state, record.job, at, now)) {
       waits->units = group.waiting.size();
       out.push_back(std::move(*waits));
     } else {
       const std::vector<std::uint32_t> later = backing_off(group, now);
       if (!later.empty()) {
         Verdict verdict = of_cohort(cohort, later.size(), Reason::backoff);
-        for (const std::uint32_t at : later)
-          verdict.start_estimate = std::min(verdict.start_estimate, group.units->at(at).not_before);
+        for (const std::uint32_t unit : later)
+          verdict.start_estimate =
+              std::min(verdict.start_estimate, group.units->at(unit).not_before);
         out.push_back(std::move(verdict));
       }
       const std::uint64_t left = group.waiting.size() - later.size();
-      const Entry* entry = left > 0 ? latest(*record, index, cohort) : nullptr;
+      const Entry* entry = left > 0 ? latest(record, index, cohort) : nullptr;
       if (entry != nullptr) {
         out.push_back(entry->verdict);
         out.back().job = cohort.job;
@@ -83,17 +82,14 @@ std::vector<Verdict> VerdictBook::of(const State& state, const Index& index, con
     }
   }
   if (!group.held.empty()) out.push_back(of_cohort(cohort, group.held.size(), Reason::held));
-  return out;
 }
 
-std::vector<Verdict> VerdictBook::of(const State& state, const Index& index, JobId job,
-                                     Tick now) const {
+std::vector<Verdict> VerdictBook::of(const State& state, const Index& index,
+                                     const JobRecord& record, Tick now) const {
   std::vector<Verdict> out;
-  const JobRecord* record = state.find(job);
-  if (record == nullptr || record->ended_all()) return out;
-  for (std::uint32_t g = 0; g < record->groups.size(); ++g)
-    for (Verdict& verdict : of(state, index, CohortId{job, g}, now))
-      out.push_back(std::move(verdict));
+  if (record.ended_all()) return out;
+  for (std::uint32_t g = 0; g < record.groups.size(); ++g)
+    add_group(state, index, record, g, now, out);
   return out;
 }
 

@@ -19,12 +19,10 @@ class VerdictBook {
   // The job's own verdicts; those of its class stay.
   void forget(JobId job);
 
-  // Why the waiting and held units of the cohort wait at `now`; nothing when none does or when no
-  // cycle has looked at them yet.
-  std::vector<Verdict> of(const State& state, const Index& index, const CohortId& cohort,
+  // Why the waiting and held units of the job wait at `now`, group by group; nothing when none does
+  // or when no cycle has looked at them yet.
+  std::vector<Verdict> of(const State& state, const Index& index, const JobRecord& record,
                           Tick now) const;
-  // Of all groups of the job.
-  std::vector<Verdict> of(const State& state, const Index& index, JobId job, Tick now) const;
 
  private:
   struct Entry {
@@ -33,6 +31,8 @@ class VerdictBook {
   };
   using ClassKey = std::tuple<std::int32_t, std::optional<TenantId>, std::optional<std::uint64_t>>;
 
+  void add_group(const State& state, const Index& index, const JobRecord& record, std::uint32_t at,
+                 Tick now, std::vector<Verdict>& out) const;
   const Entry* latest(const JobRecord& record, const Index& index, const CohortId& cohort) const;
 
   std::uint64_t cycle_ = 1;

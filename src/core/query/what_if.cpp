@@ -72,9 +72,11 @@ std::vector<PlannedJob> plan_submission(State state, const std::vector<EventBody
   std::vector<PlannedJob> out;
   const View view{trial.state, trial.index, now};
   for (auto& [id, planned] : jobs) {
-    const std::vector<Verdict> verdicts = book.of(trial.state, trial.index, id, now);
-    if (!verdicts.empty()) planned.verdict = verdicts.front();
     const JobRecord* record = trial.state.find(id);
+    if (record != nullptr) {
+      const std::vector<Verdict> verdicts = book.of(trial.state, trial.index, *record, now);
+      if (!verdicts.empty()) planned.verdict = verdicts.front();
+    }
     for (std::uint32_t g = 0; record != nullptr && g < record->groups.size(); ++g) {
       const auto first = record->groups[g].waiting.next(0);
       if (!first || planned.start != tick_never) continue;
