@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "api/testing.hpp"
 #include "api/wire_test.hpp"
@@ -111,11 +112,14 @@ TEST_F(ServerTest, TcpNeedsATokenAndANameOfThisServer) {
   }
 }
 
-// Stops a plan where it words its result, until it is let go.
+// Stops a plan on the thread on which it is worked out, until it is let go.
 class SlowPlans : public TestBackend {
  public:
   std::int64_t unix_ms(Tick at) const override {
-    if (calls_.fetch_add(1) == 1) {  // the first is of the reading of the file
+    // The first call is of the thread that read the file.
+    auto none = std::thread::id();
+    const auto here = std::this_thread::get_id();
+    if (!reader_.compare_exchange_strong(none, here) && none != here) {
       stands_ = true;
       stands_.notify_all();
       held_.wait(true);
@@ -129,7 +133,7 @@ class SlowPlans : public TestBackend {
   }
 
  private:
-  mutable std::atomic<int> calls_{0};
+  mutable std::atomic<std::thread::id> reader_{};
   mutable std::atomic<bool> stands_{false};
   std::atomic<bool> held_{true};
 };
