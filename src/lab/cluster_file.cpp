@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "base/text.hpp"
 #include "core/policy/policy.hpp"
 #include "jobfile/map_reader.hpp"
 #include "jobfile/scheduling.hpp"
@@ -19,11 +20,13 @@ using jobfile::MapReader;
 using jobfile::Problems;
 using jobfile::yaml::Kind;
 
-constexpr std::string_view top_fields[] = {"topology_levels", "nodes"};
+constexpr std::string_view top_fields[] = {"topology_levels", "nodes", "failures", "fence_after"};
+constexpr std::string_view failure_fields[] = {"node", "at", "down"};
 constexpr std::string_view node_fields[] = {
     "name",     "count",     "cluster",    "cores",      "memory",
     "scratch",  "gpus",      "gpu_vendor", "gpu_memory", "link_domain_size",
-    "features", "resources", "parts",      "cpu_model"};
+    "features", "resources", "parts",      "cpu_model",  "mtbf",
+    "repair",   "speed"};
 constexpr std::int64_t nodes_max = 1'000'000;
 constexpr std::int64_t devices_max = 1024;
 constexpr std::int64_t nodes_per_part_max = nodes_max;
@@ -42,7 +45,48 @@ struct Kinds {
   Node node;
   std::int64_t count = 1;
   std::map<std::string, std::int64_t> per_part;  // by level
+  sim::NodeNature nature;
 };
+
+void read_nature(const MapReader& map, sim::NodeNature& out) {
+  map.get("mtbf", out.mtbf);
+  map.get("repair", out.repair);
+  if (out.mtbf < minutes(1)) map.refuse("mtbf", "must be a minute or more");
+  if (out.repair <= Span(0) || out.repair == span_unlimited)
+    map.refuse("repair", "must be a duration above 0");
+  MilliCores speed(out.speed_milli);  // read like any number in thousandths
+  map.get("speed", speed);
+  if (speed.value < 1 || speed.value > 1'000'000)
+    map.refuse("speed", "must be from 0.001 to 1000; 1 is usual");
+  out.speed_milli = std::max<std::int64_t>(1, speed.value);
+}
+
+void read_failures(const MapReader& top, Problems& problems, sim::Cluster& out) {
+  const Field list = top.find("failures");
+  if (!list) return;
+  if (!list.is(Kind::list)) return list.refuse(problems, "must be a list of {node, at, down}");
+  std::map<std::string, std::size_t> places;
+  for (std::size_t i = 0; i < out.nodes.size(); ++i) places.emplace(out.nodes[i].name, i);
+  for (std::size_t i = 0; i < list->items.size(); ++i) {
+    const Field at = list.child(i);
+    const MapReader map(*at.value, at.path, failure_fields, problems);
+    sim::NodeFailure failure;
+    std::string name;
+    for (const std::string_view field : failure_fields) map.require(field);
+    map.get("node", name);
+    map.get("at", failure.at);
+    map.get("down", failure.down);
+    const auto found = places.find(name);
+    if (found == places.end())
+      map.refuse("node", fmt::format("there is no node \"{}\"", printable(name)));
+    else
+      failure.node = found->second;
+    if (failure.down <= Span(0) || failure.down == span_unlimited)
+      map.refuse("down", "must be a duration above 0");
+    if (failure.at == span_unlimited) map.refuse("at", "must be a time from the beginning");
+    out.failures.push_back(failure);
+  }
+}
 
 void read_gpus(const MapReader& map, Node& node) {
   std::string text;
@@ -103,6 +147,7 @@ Kinds read_kind(const Field& at, const std::vector<std::string>& levels, Problem
   map.get("cpu_model", node.cpu_model);
   if (const Field named = map.find("resources"))
     jobfile::read_amounts(named, problems, false, node.named);
+  read_nature(map, out.nature);
   read_gpus(map, node);
   read_parts(map, levels, out);
   return out;
@@ -122,6 +167,7 @@ void add_nodes(const Kinds& kind, std::map<std::string, std::int64_t>& parts_mad
       node.topology.push_back(fmt::format("{}{}", level, parts_made[level] + i / size->second + 1));
     }
     out.nodes.push_back(std::move(node));
+    out.natures.push_back(kind.nature);
   }
   for (const auto& [level, size] : kind.per_part)
     parts_made[level] += (kind.count + size - 1) / size;
@@ -152,7 +198,12 @@ Result<sim::Cluster> read_cluster(std::string_view yaml, std::string_view file_n
     if (problems.none() && !names.insert(node.name).second)
       list.refuse(problems,
                   fmt::format("names two nodes {}; names of kinds must differ", node.name));
+  top.get("fence_after", out.fence_after);
+  if (problems.none()) read_failures(top, problems, out);
   if (!problems.none()) return problems.error();
+  const bool plain = std::all_of(out.natures.begin(), out.natures.end(),
+                                 [](const auto& one) { return one == sim::NodeNature{}; });
+  if (plain) out.natures.clear();
   return out;
 }
 

@@ -8,8 +8,10 @@
 
 #include "ring/ring.hpp"
 #include "sim/agenda.hpp"
+#include "sim/replay/breakdowns.hpp"
 #include "sim/replay/fill.hpp"
 #include "sim/replay/hash_journal.hpp"
+#include "sim/replay/work_book.hpp"
 #include "sim/sim_engine.hpp"
 
 namespace busbar::sim {
@@ -20,7 +22,12 @@ constexpr std::uint64_t progress_interval_jobs = 1000;
 class Replay : public ring::Observer, public Truths {
  public:
   Replay(const Cluster& cluster, const Trace& trace, const ReplayOptions& options)
-      : cluster_(cluster), trace_(trace), options_(options), measure_(cluster) {
+      : cluster_(cluster),
+        trace_(trace),
+        options_(options),
+        work_(cluster),
+        breakdowns_(cluster, options.seed, agenda_, hands()),
+        measure_(cluster) {
     faults_.on = false;
     result_.jobs.resize(trace.jobs.size());
     for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
@@ -58,7 +65,7 @@ class Replay : public ring::Observer, public Truths {
   Truth truth_of(const Launch& launch) const override {
     Truth truth;
     const TraceJob& job = trace_.jobs[place_of(launch.id.unit.job)];
-    truth.run_time = job.run_time;
+    truth.run_time = work_.run_time(job, launch);
     truth.exit.code = job.exit_code;
     return truth;
   }
@@ -111,10 +118,36 @@ class Replay : public ring::Observer, public Truths {
     for (const HistoryRow& row : std::exchange(rows_, {})) count(row);
   }
 
+  static UserRef operator_of_simulation() {
+    return UserRef{.name = "simulation", .is_operator = true};
+  }
+
+  Breakdowns::Hands hands() {
+    return {[this](std::size_t node, Span down) {
+              work_.node_failed(cluster_.nodes[node].name, agenda_.now());
+              for (const auto& engine : engines_)
+                engine->lose_node(cluster_.nodes[node].name, down);
+            },
+            [this](std::size_t node) {
+              post(FenceNode{cluster_.nodes[node].name, "it failed", operator_of_simulation()},
+                   "a fence");
+            },
+            [this](std::size_t node) {
+              post(ResumeNode{cluster_.nodes[node].name, operator_of_simulation()}, "a resumption");
+            }};
+  }
+
+  // Nothing will ever happen again but that nodes fail and come back.
+  bool stuck() const {
+    return breakdowns_.endless() && next_ == trace_.jobs.size() && breakdowns_.all_up() &&
+           ring_->state().attempts().empty() && ring_->next_wake() == tick_never;
+  }
+
   void play() {
+    breakdowns_.plan(begin_);
     const std::size_t count = trace_.jobs.size();
     const Tick stop = begin_ + options_.until;
-    while (!trouble_ && ended_ < count) {
+    while (!trouble_ && ended_ < count && !stuck()) {
       const Tick submission = next_ < count ? begin_ + trace_.jobs[next_].submit : tick_never;
       const Tick at = std::min({agenda_.next_at(), submission, ring_->next_wake()});
       if (at == tick_never || at > stop) {
@@ -167,7 +200,7 @@ class Replay : public ring::Observer, public Truths {
       command.units.all = false;
       command.units.group = g;
       command.units.indices = record->groups[g].waiting;
-      command.by = UserRef{.name = "simulation", .is_operator = true};
+      command.by = operator_of_simulation();
       command.reason = "it found no place at once";
       post(command, "a job that found no place");
     }
@@ -229,7 +262,10 @@ class Replay : public ring::Observer, public Truths {
     job.preemptions += row.state == RunState::preempted ? 1 : 0;
     job.core_ms += row.cores.value * held.value / 1000;
     job.device_ms += row.devices.value * held.value / 1000;
-    if (!row.final) job.lost_device_ms += row.devices.value * held.value / 1000;
+    if (!row.final) {
+      const Span kept = work_.interrupted(trace_.jobs[place_of(row.unit.job)], row);
+      job.lost_device_ms += row.devices.value * (held - kept).value / 1000;
+    }
     job.nodes = row.nodes;
   }
 
@@ -257,6 +293,8 @@ class Replay : public ring::Observer, public Truths {
   std::vector<std::unique_ptr<SimEngine>> engines_;
   std::unique_ptr<ring::Ring> ring_;
   std::optional<Error> trouble_;
+  WorkBook work_;
+  Breakdowns breakdowns_;
   Tick begin_;
   std::size_t next_ = 0;               // of the trace, to be submitted
   std::size_t ended_ = 0;              // jobs

@@ -16,7 +16,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view row_fields[] = {"submit", "run", "user", "exit", "job"};
+constexpr std::string_view row_fields[] = {"submit", "run",        "user",   "exit",
+                                           "job",    "checkpoint", "restart"};
 constexpr std::int64_t version = 1;
 // Wall time at which a job of a trace is read: relative moments count from its submission.
 constexpr std::int64_t origin_unix_ms = 1'000'000'000'000;
@@ -84,6 +85,14 @@ class Reader {
     BUSBAR_TRY(submit, seconds_of(row, "submit"));
     BUSBAR_TRY(run, seconds_of(row, "run"));
     BUSBAR_TRY(job, job_of(row));
+    if (row.contains("checkpoint")) {
+      BUSBAR_TRY(checkpoint, seconds_of(row, "checkpoint"));
+      out.checkpoint = checkpoint;
+    }
+    if (row.contains("restart")) {
+      BUSBAR_TRY(restart, seconds_of(row, "restart"));
+      out.restart_cost = restart;
+    }
     out.submit = submit;
     out.run_time = run;
     out.job = std::move(job);

@@ -24,6 +24,26 @@ void put_in_order(Trace& trace, bool shift) {
   for (TraceJob& job : trace.jobs) job.submit -= first;
 }
 
+namespace {
+
+// A word of a CSV may stand in quotes and then hold commas; quotes in it stay doubled.
+std::vector<std::string_view> words_of_line(std::string_view line, char separator) {
+  if (separator != ',' || line.find('"') == std::string_view::npos) return split(line, separator);
+  std::vector<std::string_view> words;
+  for (std::size_t at = 0; at <= line.size();) {
+    const bool quoted = at < line.size() && line[at] == '"';
+    std::size_t end = quoted ? at + 1 : line.find(separator, at);
+    while (quoted && end < line.size() && (line[end] != '"' || line.substr(end, 2) == "\"\""))
+      end += line[end] == '"' ? 2 : 1;
+    end = std::min(end, line.size());
+    words.push_back(line.substr(at + (quoted ? 1 : 0), end - at - (quoted ? 1 : 0)));
+    at = std::min(line.find(separator, end), line.size()) + 1;
+  }
+  return words;
+}
+
+}  // namespace
+
 Result<Table> Table::open(std::string_view text, std::string_view file_name, char separator,
                           const std::vector<std::string_view>& wanted) {
   Table table;
@@ -44,7 +64,7 @@ Result<bool> Table::next() {
     const std::string_view line = take_text_line(rest_);
     ++line_;
     if (trim(line).empty()) continue;
-    words_ = split(line, separator_);
+    words_ = words_of_line(line, separator_);
     if (words_.size() != columns_.size())
       return {Errc::invalid, fmt::format("{}:{}: {} words where the heading has {}", file_, line_,
                                          words_.size(), columns_.size())};

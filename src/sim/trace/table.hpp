@@ -1,4 +1,5 @@
-// Lines of words behind one separator, with a heading that names the columns: sacct and CSV.
+// Lines of words behind one separator, with a heading that names the columns: sacct and CSV, in
+// which a word may stand in quotes.
 #pragma once
 
 #include <cstdint>

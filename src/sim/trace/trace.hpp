@@ -16,6 +16,8 @@ struct TraceJob {
   Span submit;    // from the beginning of the trace
   Span run_time;  // from the first instruction of a unit to its end when nobody stops it
   std::int32_t exit_code = 0;  // then
+  Span checkpoint;             // between two saves of what is done; 0: nothing is saved
+  Span restart_cost;           // with which every attempt behind the first of a unit begins
   Job job;                     // as its user asked
 };
 
