@@ -106,6 +106,49 @@ void add_sim(CLI::App& app, SimulationOrder& order, Action& action) {
   run->add_flag("--json", order.json, "print summaries as lines of JSON");
 }
 
+void add_generate(CLI::App& app, GenerateOrder& order, Action& action) {
+  CLI::App* generate = app.get_subcommand("sim")->add_subcommand(
+      "generate", "Write a workload from a model, as a trace, to standard output");
+  generate->callback([&] {
+    action = [&](std::ostream& out, std::ostream& trouble) {
+      return generate_workload(order, out, trouble);
+    };
+  });
+  generate->add_option("MODEL", order.model, "lublin (parallel batch jobs) or ai (accelerators)")
+      ->required();
+  generate->add_option("--jobs", order.jobs, "how many; 1000 if not said")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{10'000'000}));
+  generate->add_option("--seed", order.seed, "1 if not said");
+  generate->add_option("--load", order.load, "of what the machine offers, such as 0.8")
+      ->check(CLI::Range(0.01, 10.0));
+  generate->add_option("--cores", order.cores, "lublin: of the machine; 128 if not said")
+      ->check(CLI::Range(8U, 10'000'000U));
+  generate->add_option("--devices", order.devices, "ai: of the cluster; 64 if not said")
+      ->check(CLI::Range(2U, 10'000'000U));
+  generate->add_option("--devices-per-node", order.devices_per_node, "ai: 8 if not said")
+      ->check(CLI::Range(1U, 1024U));
+  generate->add_option("--cores-per-device", order.cores_per_device, "ai: 8 if not said")
+      ->check(CLI::Range(1U, 1024U));
+}
+
+struct CompareOrder {
+  std::vector<std::string> folders;
+  bool json = false;
+};
+
+void add_compare(CLI::App& app, CompareOrder& order, Action& action) {
+  CLI::App* compare = app.get_subcommand("sim")->add_subcommand(
+      "compare", "Put runs side by side: figures with intervals, and curves");
+  compare->callback([&] {
+    action = [&](std::ostream& out, std::ostream& trouble) {
+      return compare_runs(order.folders, order.json, out, trouble);
+    };
+  });
+  compare->add_option("DIR", order.folders, "folders of `sim run --out`, the first to compare with")
+      ->required();
+  compare->add_flag("--json", order.json, "print one JSON object");
+}
+
 }  // namespace
 
 int run_lab(int count, const char* const* words, std::ostream& out, std::ostream& trouble) {
@@ -117,6 +160,10 @@ int run_lab(int count, const char* const* words, std::ostream& out, std::ostream
   Action action;
   add_journal(app, journal, action);
   add_sim(app, simulation, action);
+  GenerateOrder generation;
+  add_generate(app, generation, action);
+  CompareOrder comparison;
+  add_compare(app, comparison, action);
   try {
     app.parse(count, words);
   } catch (const CLI::ParseError& error) {

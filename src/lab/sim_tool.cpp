@@ -16,6 +16,8 @@
 #include "base/units.hpp"
 #include "lab/cluster_file.hpp"
 #include "lab/journal_tool.hpp"
+#include "sim/models/ai_mix.hpp"
+#include "sim/models/lublin.hpp"
 #include "sim/replay/replay.hpp"
 #include "sim/replay/summary.hpp"
 #include "sim/trace/native.hpp"
@@ -249,6 +251,21 @@ Result<Ok> run_all(const SimulationOrder& order, std::ostream& out, std::ostream
 }
 
 }  // namespace
+
+int generate_workload(const GenerateOrder& order, std::ostream& out, std::ostream& trouble) {
+  if (order.model == "lublin") {
+    out << sim::lublin_trace({order.jobs, order.seed, order.cores, order.load});
+  } else if (order.model == "ai") {
+    out << sim::ai_mix_trace({order.jobs, order.seed, order.devices, order.devices_per_node,
+                              order.cores_per_device, order.load});
+  } else {
+    trouble << fmt::format("busbar: sim generate: \"{}\" is no model; there are lublin and ai\n",
+                           printable(order.model));
+    return exit_usage;
+  }
+  out.flush();
+  return out ? exit_fine : exit_usage;
+}
 
 int run_simulation(const SimulationOrder& order, std::ostream& out, std::ostream& trouble) {
   const auto done = run_all(order, out, trouble);

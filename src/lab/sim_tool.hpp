@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <iosfwd>
 #include <string>
+#include <vector>
 
 namespace busbar::lab {
 
@@ -23,6 +24,24 @@ struct SimulationOrder {
   bool json = false;       // summaries as lines of JSON, no table
   bool progress = false;   // tell how far it is
 };
+
+struct GenerateOrder {
+  std::string model;
+  std::uint64_t jobs = 1000;
+  std::uint64_t seed = 1;
+  double load = 0;  // 0: as the model has it
+  std::uint32_t cores = 128;
+  std::uint32_t devices = 64;
+  std::uint32_t devices_per_node = 8;
+  std::uint32_t cores_per_device = 8;
+};
+
+// Writes a trace of the model to `out`.
+int generate_workload(const GenerateOrder& order, std::ostream& out, std::ostream& trouble);
+
+// Prints figures of the runs in the folders side by side, with intervals and curves.
+int compare_runs(const std::vector<std::string>& folders, bool json, std::ostream& out,
+                 std::ostream& trouble);
 
 // Writes summary.json, jobs.csv and cycles.csv into the folder, of several seeds into seed-N below
 // it, and prints the summary as a table.

@@ -42,6 +42,25 @@ TEST(ClusterFile, KindsBecomeNodesInPartsOfTheirOwn) {
   EXPECT_EQ(cluster->nodes[5].topology, (std::vector<std::string>{"row3", "rack4"}));
 }
 
+TEST(ClusterFile, SaysHowNodesFailAndHowFastTheyAre) {
+  const auto cluster = read_cluster(
+      "nodes:\n"
+      "  - {name: a, count: 2, cores: 4}\n"
+      "  - {name: b, cores: 4, mtbf: 40d, repair: 6h, speed: 0.8}\n"
+      "failures: [{node: a2, at: 2h, down: 30m}]\n"
+      "fence_after: unlimited\n",
+      "c.yaml");
+  ASSERT_TRUE(cluster.ok()) << cluster.error().text;
+  ASSERT_EQ(cluster->natures.size(), 3U);
+  EXPECT_EQ(cluster->natures[0], sim::NodeNature{});
+  EXPECT_EQ(cluster->natures[2], (sim::NodeNature{hours(960), hours(6), 800}));
+  ASSERT_EQ(cluster->failures.size(), 1U);
+  EXPECT_EQ(cluster->failures[0].node, 1U);
+  EXPECT_EQ(cluster->failures[0].at, hours(2));
+  EXPECT_EQ(cluster->failures[0].down, minutes(30));
+  EXPECT_EQ(cluster->fence_after, span_unlimited);
+}
+
 TEST(ClusterFile, WhatIsWrongIsSaidWithItsPlace) {
   const struct {
     const char* yaml;
@@ -57,6 +76,12 @@ TEST(ClusterFile, WhatIsWrongIsSaidWithItsPlace) {
        "nodes[0].parts.row: is not among topology_levels"},
       {"nodes:\n  - {name: n, cores: 1}\n  - {name: n, cores: 2}", "names two nodes n"},
       {"nodes:\n  - {name: n, cores: 1, coers: 2}", "did you mean"},
+      {"nodes:\n  - {name: n, cores: 1, mtbf: 3s}", "nodes[0].mtbf: must be a minute or more"},
+      {"nodes:\n  - {name: n, cores: 1, speed: 0}", "nodes[0].speed: must be from 0.001 to 1000"},
+      {"nodes: [{name: n, cores: 1}]\nfailures: [{node: m, at: 1h, down: 1h}]",
+       "failures[0].node: there is no node \"m\""},
+      {"nodes: [{name: n, cores: 1}]\nfailures: [{node: n, at: 1h, down: 0s}]",
+       "failures[0].down: must be a duration above 0"},
   };
   for (const auto& row : rows) {
     const auto cluster = read_cluster(row.yaml, "c.yaml");
@@ -106,8 +131,11 @@ class SimTool : public ::testing::Test {
                                     "--cluster",   path("c.yaml"), "--workload",
                                     path("w.swf"), "--out",        path("out")};
     all.insert(all.end(), words.begin(), words.end());
+    return typed(all);
+  }
+  int typed(const std::vector<std::string>& words) {
     std::vector<const char*> pointers;
-    for (const auto& word : all) pointers.push_back(word.c_str());
+    for (const auto& word : words) pointers.push_back(word.c_str());
     std::ostringstream out;
     std::ostringstream trouble;
     const int code = run_lab(static_cast<int>(pointers.size()), pointers.data(), out, trouble);
@@ -181,6 +209,31 @@ TEST_F(SimTool, WhatCannotBeReadIsSaidAndNothingIsWritten) {
     EXPECT_NE(trouble_.find(row.sentence), std::string::npos) << trouble_;
     EXPECT_FALSE(fs::exists(folder_ / "out")) << row.sentence;
   }
+}
+
+TEST_F(SimTool, AModelMakesATraceThatPlays) {
+  for (const char* model : {"lublin", "ai"}) {
+    ASSERT_EQ(typed({"busbar-lab", "sim", "generate", model, "--jobs", "60", "--cores", "16",
+                     "--devices", "16", "--load", "0.7"}),
+              exit_fine)
+        << trouble_;
+    write("model.jsonl", out_);
+    write("model.yaml", "nodes: [{name: n, count: 2, cores: 64, memory: 1T, gpus: H100:8}]\n");
+    ASSERT_EQ(typed({"busbar-lab", "sim", "run", "--cluster", path("model.yaml"), "--workload",
+                     path("model.jsonl"), "--out", path(model)}),
+              exit_fine)
+        << trouble_;
+    const auto summary = nlohmann::json::parse(text_of(fs::path(model) / "summary.json"));
+    EXPECT_EQ(summary["jobs"], 60);
+    EXPECT_EQ(summary["refused"], 0) << text_of(fs::path(model) / "jobs.csv");
+  }
+}
+
+TEST_F(SimTool, AModelThatIsNoneIsRefused) {
+  EXPECT_EQ(typed({"busbar-lab", "sim", "generate", "feitelson"}), exit_usage);
+  EXPECT_EQ(trouble_, "busbar: sim generate: \"feitelson\" is no model; there are lublin and ai\n");
+  EXPECT_EQ(typed({"busbar-lab", "sim", "generate", "ai", "--load", "0"}), exit_usage);
+  EXPECT_NE(trouble_.find("--load"), std::string::npos) << trouble_;
 }
 
 }  // namespace
