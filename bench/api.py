@@ -4,10 +4,12 @@
 Bars: at least 3,000 requests/s with p99 <= 25 ms (wrk, as fast as it can, while arrays of
 /bin/true run one after another); and with the load held
 at 1,000 requests/s, scheduling slows down by at most 10 %: tasks of an array from submit to
-recorded end, beside the same array without any load in the same round.
+recorded end, beside the same array without any load, in turn several times in each round. The
+load's generator takes from the same cores: what it took is printed beside, as a share of them.
 """
 
 import argparse
+import os
 import pathlib
 import re
 import shutil
@@ -27,6 +29,7 @@ policy: {promises_max: 1}
 """
 CONNECTIONS, PAGE = 50, 50
 TASKS = 1500
+TURNS = 3  # of each round: a quiet array, then one under load
 SECONDS = 8
 HELD_PER_S = 1000
 
@@ -58,12 +61,13 @@ def wrk(url, authorization):
     return rate, float(value) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit]
 
 
-def tasks_per_s(own):
+def run_array(own):
+    """Seconds from submit to the last recorded end."""
     begin = time.perf_counter()
     job = own.submit(f"name: load\ncores: 0.1\narray: 1-{TASKS}%16\noutput: /dev/null\n"
                      "command: [/bin/true]\n")[0]
     own.wait(job, patience_s=300)
-    return TASKS / (time.perf_counter() - begin)
+    return time.perf_counter() - begin
 
 
 class Scheduling:
@@ -75,7 +79,7 @@ class Scheduling:
 
     def go_on(self):
         while not self.over.is_set():
-            tasks_per_s(self.own)
+            run_array(self.own)
 
     def __enter__(self):
         self.over.clear()
@@ -110,6 +114,26 @@ class SteadyLoad:
                              "generator_cpu_us_per_request": cpu_us})
 
 
+def slowdown(own, steady, turns):
+    """Percent by which arrays take longer under the held load; adds the rates to `turns`."""
+    quiet_s = loaded_s = 0.0
+    for _ in range(TURNS):
+        quiet_s += run_array(own)
+        with steady:
+            loaded_s += run_array(own)
+    turns.append({"quiet_tasks_per_s": TURNS * TASKS / quiet_s,
+                  "loaded_tasks_per_s": TURNS * TASKS / loaded_s,
+                  "held": steady.reports[-TURNS:]})
+    return 100 * (1 - quiet_s / loaded_s)
+
+
+def generator_share_pct(turns):
+    """Of all cores, what the generator of the held load took."""
+    costs = [held["generator_cpu_us_per_request"] * held["held_requests_per_s"]
+             for turn in turns for held in turn["held"]]
+    return 100 * sum(costs) / len(costs) / 1e6 / os.cpu_count()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=measure.ROUNDS_MIN)
@@ -118,7 +142,7 @@ def main():
     options = parser.parse_args()
     if not shutil.which("wrk"):
         sys.exit("bench: no wrk: apt-get install wrk")
-    p99, port = [], harness.free_port()
+    p99, turns, port = [], [], harness.free_port()
     with harness.daemon(CONFIG.replace("PORT", str(port))) as own:
         fill(own, options.jobs)
         url, authorization = door(own, port, options.jobs)
@@ -130,20 +154,15 @@ def main():
             p99.append(late_ms)
             return rate
 
-        def loaded():
-            with steady:
-                return tasks_per_s(own)
-
         rows = measure.rounds({"requests_per_s": requests,
-                               "quiet_tasks_per_s": lambda: tasks_per_s(own),
-                               "loaded_tasks_per_s": loaded},
+                               "slowdown_pct": lambda: slowdown(own, steady, turns)},
                               options.rounds)
         facts = measure.machine(own.home)
-    slow = 100 * (1 - measure.ratio(rows, "loaded_tasks_per_s", "quiet_tasks_per_s"))
     metrics = {"requests_per_s": round(measure.median(rows, "requests_per_s")),
                "p99_ms": round(sorted(p99)[len(p99) // 2], 2),
-               "scheduling_slowdown_pct": round(slow, 1)}
-    raw = [dict(row, p99_ms=late, **held) for row, late, held in zip(rows, p99, steady.reports)]
+               "scheduling_slowdown_pct": round(measure.median(rows, "slowdown_pct"), 1),
+               "generator_share_pct": round(generator_share_pct(turns), 1)}
+    raw = [dict(row, p99_ms=late, **turn) for row, late, turn in zip(rows, p99, turns)]
     measure.finish("api", metrics, raw, facts)
 
 
