@@ -253,6 +253,12 @@ Result<Ok> run_all(const SimulationOrder& order, std::ostream& out, std::ostream
 }  // namespace
 
 int generate_workload(const GenerateOrder& order, std::ostream& out, std::ostream& trouble) {
+  if (order.devices < order.devices_per_node) {
+    trouble << fmt::format(
+        "busbar: sim generate: --devices {} is less than one node of --devices-per-node {}\n",
+        order.devices, order.devices_per_node);
+    return exit_usage;
+  }
   if (order.model == "lublin") {
     out << sim::lublin_trace({order.jobs, order.seed, order.cores, order.load});
   } else if (order.model == "ai") {

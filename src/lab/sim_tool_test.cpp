@@ -232,6 +232,9 @@ TEST_F(SimTool, AModelMakesATraceThatPlays) {
 TEST_F(SimTool, AModelThatIsNoneIsRefused) {
   EXPECT_EQ(typed({"busbar-lab", "sim", "generate", "feitelson"}), exit_usage);
   EXPECT_EQ(trouble_, "busbar: sim generate: \"feitelson\" is no model; there are lublin and ai\n");
+  EXPECT_EQ(typed({"busbar-lab", "sim", "generate", "ai", "--devices", "4"}), exit_usage);
+  EXPECT_EQ(trouble_,
+            "busbar: sim generate: --devices 4 is less than one node of --devices-per-node 8\n");
   EXPECT_EQ(typed({"busbar-lab", "sim", "generate", "ai", "--load", "0"}), exit_usage);
   EXPECT_NE(trouble_.find("--load"), std::string::npos) << trouble_;
 }

@@ -92,13 +92,15 @@ class Maker {
 
   // 2 nodes or more, up to a quarter of the cluster, twice as many half as often.
   std::string gang(ModelRow& row) {
-    const std::uint32_t nodes_max = std::max(2U, options_.devices / options_.devices_per_node / 4);
-    std::uint32_t nodes = 2;
+    const std::uint32_t nodes_there = options_.devices / options_.devices_per_node;
+    const std::uint32_t nodes_max = std::min(nodes_there, std::max(2U, nodes_there / 4));
+    std::uint32_t nodes = std::min(2U, nodes_there);
     while (2 * nodes <= nodes_max && chance_.with(0.5)) nodes *= 2;
     row.size = nodes * options_.devices_per_node;
     // A third can go on with half of what they ask for.
-    const std::string tasks =
-        chance_.with(1.0 / 3) ? fmt::format("\"{}..{}\"", nodes / 2, nodes) : std::to_string(nodes);
+    const std::string tasks = nodes > 1 && chance_.with(1.0 / 3)
+                                  ? fmt::format("\"{}..{}\"", nodes / 2, nodes)
+                                  : std::to_string(nodes);
     return fmt::format("\"coupling\": \"tight\", \"tasks\": {}, ", tasks) +
            whole(options_.devices_per_node);
   }

@@ -15,7 +15,7 @@ namespace busbar::sim {
 struct AiMixOptions {
   std::uint64_t jobs = 1000;
   std::uint64_t seed = 1;
-  std::uint32_t devices = 64;          // of the whole cluster
+  std::uint32_t devices = 64;          // of the whole cluster, those of one node at least
   std::uint32_t devices_per_node = 8;  // and of a job that wants whole nodes
   std::uint32_t cores_per_device = 8;
   double load = 0;  // of the devices; 0: a job every minute on the mean

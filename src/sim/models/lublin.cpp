@@ -51,7 +51,7 @@ double draw_gap_s(Chance& chance) {
 
 std::uint32_t draw_cores(Chance& chance, std::uint32_t cores_max) {
   const double high = std::log2(cores_max);
-  const double middle = high - log2_middle_below_high;
+  const double middle = std::max(high - log2_middle_below_high, high / 2);  // small machines
   const double kind = chance.uniform();
   if (kind <= serial_share) return 1;
   double log2_cores = chance.with(lower_stage_share) ? chance.uniform(log2_low, middle)

@@ -109,6 +109,20 @@ TEST(AiMix, SharesAreThoseOfItsTable) {
   EXPECT_NEAR(share(trace, gang), 0.01, 0.004);
 }
 
+TEST(Models, NobodyAsksForMoreThanTheMachineHas) {
+  for (const std::uint32_t cores : {8U, 9U, 16U, 100U})
+    for (const TraceJob& job : read(lublin_trace({2000, 5, cores, 0})).jobs)
+      ASSERT_LE(cores_of(job), cores);
+  for (const auto& [devices, each] : {std::pair(1U, 1U), {8U, 8U}, {16U, 8U}, {12U, 4U}})
+    for (const TraceJob& job : read(ai_mix_trace({2000, 5, devices, each, 8, 0})).jobs) {
+      const Resources& wanted = job.job.groups[0].any_of[0].resources;
+      const std::uint64_t count = wanted.devices.empty() ? 0 : wanted.devices[0].count;
+      ASSERT_LE(count, each) << job.job.name;
+      const bool gang = job.job.coupling == Coupling::tight;
+      ASSERT_LE(count * (gang ? cores_of(job) : 1), devices) << job.job.name;
+    }
+}
+
 TEST(AiMix, WeekendsAreQuiet) {
   const Trace trace = read(ai_mix_trace({30'000, 4, 64, 8, 8, 0}));
   std::map<std::int64_t, double> by_day;
